@@ -1,0 +1,55 @@
+"""The whole architecture on one screen, and the only file where bots meet the gateway."""
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+django_application = get_asgi_application()
+
+from channels.auth import AuthMiddlewareStack  # noqa: E402  # after Django's set-up: these import models
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from django.urls import path, re_path  # noqa: E402
+
+from bots.chatty import ChattyBotConsumer  # noqa: E402
+from bots.desk import DeskConsumer  # noqa: E402
+from bots.pages import PagesConsumer  # noqa: E402
+from bots.survey import SurveyConsumer  # noqa: E402
+from gateway.lifespan import Lifespan  # noqa: E402
+from gateway.telegram.webhook import Webhook  # noqa: E402
+from gateway.web.admin_socket import AdminChatConsumer  # noqa: E402
+from gateway.web.body import limit_body  # noqa: E402
+from gateway.web.public_socket import PublicChatConsumer  # noqa: E402
+from gateway.web.socket import refuse  # noqa: E402
+
+chat_bots = [
+    path("bot/", ChattyBotConsumer.as_asgi()),
+    path("survey/", SurveyConsumer.as_asgi()),
+    path("pages/", PagesConsumer.as_asgi()),
+    path("desk/", DeskConsumer.as_asgi()),
+]
+# A name in TELEGRAM_BOTS that has no line of its own.
+any_other = re_path("", ChattyBotConsumer.as_asgi())
+
+application = ProtocolTypeRouter(
+    {
+        "http": URLRouter(
+            [
+                path("telegram/<str:bot>/", Webhook()),
+                re_path("", limit_body(django_application)),
+            ]
+        ),
+        "websocket": AuthMiddlewareStack(
+            URLRouter(
+                [
+                    path("ws/chat/admin/", AdminChatConsumer.as_asgi()),
+                    path("ws/chat/", PublicChatConsumer.as_asgi()),
+                    re_path("", refuse),
+                ]
+            )
+        ),
+        "telegram": URLRouter([*chat_bots, any_other]),
+        "webchat": URLRouter([*chat_bots, any_other]),
+        "lifespan": Lifespan(),
+    }
+)

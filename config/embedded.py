@@ -1,0 +1,38 @@
+"""What the first run makes for itself, so that nothing must be configured."""
+
+import os
+import secrets
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+from django.core.exceptions import ImproperlyConfigured
+
+
+def secret_key(folder: Path) -> str:
+    """The key in `<folder>/secret_key`, made at the first call. Readable by the owner alone.
+
+    Raises ImproperlyConfigured where it can be neither read nor made.
+    """
+    path = folder / "secret_key"
+    try:
+        if not path.exists():
+            make_key(path)
+        key = path.read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise ImproperlyConfigured(f"Set SECRET_KEY: the key in {path} cannot be used ({error.strerror}).") from None
+    if not key:
+        raise ImproperlyConfigured(f"{path} is empty: remove it, and a new key is made.")
+    return key
+
+
+def make_key(path: Path) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Two processes may be the first: the key gets its name only when it is whole, and the first one's stays.
+    with NamedTemporaryFile("w", dir=path.parent, encoding="ascii") as file:
+        file.write(secrets.token_urlsafe(50))
+        file.flush()
+        os.fsync(file.fileno())
+        try:
+            os.link(file.name, path)
+        except FileExistsError:
+            return

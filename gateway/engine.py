@@ -1,0 +1,352 @@
+"""The front door of the engine: accept, say, take, release. Owns the writer, the live conversations, the outbox and the
+rings; knows no protocol by name.
+
+A message's trip: `accept` → writer (row committed) → `_committed` → Lane.put → Instance → `say_later` → writer →
+`_committed` → Outbox.put → protocol.deliver → writer (sent). Everything here is for the loop's thread.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection
+from django.utils import timezone
+
+from gateway import dialect, layers, node, queries
+from gateway.conversations import Lanes
+from gateway.deadlines import Deadlines
+from gateway.errors import NotReady
+from gateway.fields import clean
+from gateway.handlers import Route, find_route
+from gateway.models import Conversation, Kind, Node
+from gateway.outbox import Outbox
+from gateway.pool import Pools
+from gateway.protocols import ProtocolServer, find_protocols
+from gateway.ring import Ring
+from gateway.transcript import Accept, Group, OperatorSay, Recover, Release, Say, Take
+from gateway.transcript.feeding import in_row
+from gateway.transcript.saying import IMMEDIATE, out_row
+from gateway.types import Application, Inbound, Receipt
+from gateway.writer import LONGEST_QUEUE, Operation, Writer
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+ACCEPT_SECONDS = 1.8
+DRAIN_SECONDS = 25.0
+FAREWELL_SECONDS = 3.0
+TICK_SECONDS = 0.25
+LOOK_SECONDS = 1.0
+
+_current: "Engine | None" = None
+
+
+def current() -> "Engine":
+    """The engine of this process. Raises NotReady before its start and after its stop."""
+    if _current is None:
+        raise NotReady("The gateway is not running in this process.")
+    return _current
+
+
+class Engine:
+    """One gateway in one process and loop. `start` and `stop` once each.
+
+    `application` and `protocols`: instead of ASGI_APPLICATION's map and the protocols of gateway's folders.
+    """
+
+    def __init__(
+        self, application: Application | None = None, protocols: Sequence[type[ProtocolServer]] | None = None
+    ) -> None:
+        self.application = application
+        self._protocols = protocols
+        self.timeout = float(settings.CONVERSATION_TIMEOUT)
+        self.holder_timeout = float(settings.HOLDER_TIMEOUT)
+        self.draining = False
+        self.pools = Pools()
+        self.lanes = Lanes(self)
+        self.outbox = Outbox(self)
+        self.deadlines = Deadlines()
+        self.protocols: dict[str, ProtocolServer] = {}
+        self.last_feedings = asyncio.Lock()
+        self.bots = frozenset({"bot", *settings.TELEGRAM_BOTS})
+        self._loop = asyncio.get_running_loop()
+        self.time = self._loop.time
+        self.writer = Writer(self._loop, self._committed)
+        self.ring = Ring(self.read)
+        self.route = lru_cache(maxsize=10_000)(self._find_route)
+        self._node: Node | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._operators: dict[int, float] = {}
+
+    # Start and stop
+
+    async def start(self) -> None:
+        """Takes the lease, puts right what a crash left, then lets the protocols in.
+
+        Raises AlreadyRunning where another gateway has the database.
+        """
+        self._node = await self.read(node.claim)
+        self.spawn(self._beat())  # From now on: however long the recovery takes, this process is alive.
+        self.writer.start()
+        for make in find_protocols() if self._protocols is None else self._protocols:
+            self.protocols[make.scope_type] = make(self)
+        IMMEDIATE.update(name for name, protocol in self.protocols.items() if protocol.immediate)
+        layers.shelter_configured()
+        self.ring.start()
+        await self._recover()
+        for job in (self._tick(), self._look()):
+            self.spawn(job)
+        _set_current(self)
+        for protocol in self.protocols.values():
+            await protocol.start()
+        self.outbox.open()
+
+    async def stop(self) -> None:
+        """Takes nothing more in, lets what is in hand finish, then writes what is left and gives the lease back.
+
+        All within DRAIN_SECONDS: what has not finished by then is fed again by the next process.
+        """
+        deadline = self.time() + DRAIN_SECONDS
+        logger.info("Stopping: nothing more is taken in; what is in hand is finished.")
+        for protocol in self.protocols.values():
+            await protocol.stop_accepting()
+        self.draining = True
+        await self._until(deadline - FAREWELL_SECONDS, [lane.until_settled() for lane in self.lanes.all()])
+        await self._until(deadline, [lane.shut_down() for lane in self.lanes.all()])
+        await self._until(deadline, [self.writer.written()])
+        await self.outbox.drain(max(deadline - self.time(), 0.1))
+        _set_current(None)
+        for task in self._tasks:
+            task.cancel()
+        await self.writer.stop()
+        for protocol in self.protocols.values():
+            await protocol.stop()
+        await self.ring.stop()
+        if self._node is not None:
+            await self.read(node.leave, self._node)
+        self.pools.shutdown()
+
+    async def _until(self, deadline: float, jobs: "list[Coroutine[Any, Any, None]]") -> None:
+        if jobs:
+            tasks = [asyncio.ensure_future(job) for job in jobs]
+            _, late = await asyncio.wait(tasks, timeout=max(deadline - self.time(), 0.1))
+            for task in late:
+                task.cancel()
+
+    async def _recover(self) -> None:
+        """What the process before this one had not finished."""
+        found = await asyncio.gather(*(self.submit(Recover(pk)) for pk in await self.read(queries.left_in_hand)))
+        in_hand, sending = sum(fed for fed, _ in found), sum(sent for _, sent in found)
+        if in_hand or sending:
+            logger.warning(
+                "The last process died with %d events in hand (fed again, marked redelivered) and %d sends under way "
+                "(nobody knows whether they were done).",
+                in_hand,
+                sending,
+            )
+        await self.outbox.load()
+        for conversation in await self.read(queries.unsettled_conversations):
+            if conversation.protocol in self.protocols:
+                self.lanes.get(conversation).put_all_from_rows()
+        for pk, deadline in await self.read(queries.running_clocks):
+            left = (deadline - timezone.now()).total_seconds()
+            self.deadlines.set(pk, self.time() + min(max(left, 0.0), self.timeout))
+
+    # The front door
+
+    async def accept(self, inbounds: Sequence[Inbound]) -> list[Receipt]:
+        """Commits updates, in this order, and gives a receipt for each. Raises NotReady where they are not stored."""
+        if self.draining or self.writer.waiting > LONGEST_QUEUE:
+            raise NotReady("The gateway is stopping, or has more to write than it can.")
+        try:
+            async with asyncio.timeout(ACCEPT_SECONDS):
+                jobs = [self.submit(self._accept_operation(inbound)) for inbound in inbounds]
+                await asyncio.gather(*jobs, return_exceptions=True)
+                return [await self._receipt(inbound, job) for inbound, job in zip(inbounds, jobs, strict=True)]
+        except TimeoutError:
+            raise NotReady(f"Could not be stored within {ACCEPT_SECONDS} s.") from None
+
+    async def _receipt(self, inbound: Inbound, job: "asyncio.Future[Callable[[], Receipt]]") -> Receipt:
+        """An update that cannot be written as it is becomes a dead letter: refused, it would come again for ever."""
+        error = job.exception()
+        if error is None:
+            return job.result()()
+        if isinstance(error, NotReady) or inbound.update_id is None:
+            raise error
+        logger.error("Update %s of bot %s could not be written: %s", inbound.update_id, inbound.bot, error)
+        return (await self.submit(self._accept_operation(dead_letter(inbound, error))))()
+
+    def _accept_operation(self, inbound: Inbound) -> Accept:
+        handled = not inbound.error and self.handles(inbound.protocol, inbound.bot, inbound.method)
+        return Accept(inbound, handled, self.handles(inbound.protocol, inbound.bot, "disconnect"))
+
+    def methods(self, protocol: str, bot: str) -> set[str] | None:
+        """The update kinds that the bot's application handles; None: it is no Channels consumer and takes all."""
+        route = self.route(protocol, bot)
+        return set() if route is None else dialect.handled_methods(protocol, route)
+
+    def routes(self, protocol: str, bot: str) -> bool:
+        return self.route(protocol, bot) is not None
+
+    def handles(self, protocol: str, bot: str, method: str) -> bool:
+        route = self.route(protocol, bot)
+        # Without any application the row is fed nonetheless: it fails, and says which entry of the map is missing.
+        return route is None or dialect.feeding_name(protocol, method, route) is not None
+
+    async def take(self, uuid: str, user: Any) -> None:
+        pk = await self.submit(Take(uuid, user))
+        self.deadlines.clear(pk)
+        self.operator_seen(user.pk)
+
+    async def release(self, uuid: str, user: Any) -> None:
+        pk = await self.submit(Release(uuid, user, self._wants_resume, self.timeout))
+        self.deadlines.set(pk, self.time() + self.timeout)
+
+    async def say(self, uuid: str, user: Any, *, client_id: str, text: str, seen: int) -> Receipt:
+        """An operator's words. Raises Denied with the admin socket's code, Unsendable for what cannot be said."""
+        conversation = await self.read(queries.by_uuid, uuid)
+        protocol = self.protocols[conversation.protocol]
+        outbound = protocol.compose("send_message", {"text": text}, address=conversation.address, event=None)
+        key, name = f"o:{user.pk}:{client_id}", user.get_full_name() or user.get_username()
+        receipt = await self.submit(OperatorSay(uuid, user, name, key, outbound, seen))
+        return receipt()
+
+    def operator_seen(self, user_pk: int) -> None:
+        """The operator's socket is open. To be called at least every 30 s, or their conversations are released."""
+        self._operators[user_pk] = self.time()
+
+    def health(self) -> dict[str, str]:
+        """What is wrong, part by part; empty when all is well."""
+        ills = {"database": self.writer.trouble, "layer": self.ring.trouble}
+        ills = {part: trouble for part, trouble in ills.items() if trouble}
+        for protocol in self.protocols.values():
+            ills |= protocol.health()
+        return ills
+
+    def contact_ages(self) -> dict[str, float | None]:
+        """Seconds since each protocol's bots last had word from outside; None: never yet."""
+        return {
+            f"{name} {bot}": age
+            for name, server in self.protocols.items()
+            for bot, age in server.contact_ages().items()
+        }
+
+    # For the rooms inside
+
+    def submit(self, operation: Operation[T]) -> "asyncio.Future[T]":
+        return self.writer.submit(operation)
+
+    def say_later(self, say: Say) -> None:
+        self.submit(say).add_done_callback(_log_failure)
+
+    async def read(self, function: Callable[..., T], *args: Any) -> T:
+        """Runs a function that reads the database on a reader's thread."""
+        return await self._loop.run_in_executor(self.pools.readers, _reading, function, args)
+
+    def spawn(self, job: "Coroutine[Any, Any, Any] | asyncio.Future[Any]") -> None:
+        task = asyncio.ensure_future(job)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(_log_failure)
+
+    def _find_route(self, protocol: str, bot: str) -> Route | None:
+        return find_route(protocol, f"/{bot}/", self.application)
+
+    def _committed(self, group: Group) -> None:
+        """Rows are safe: ring, feed and deliver."""
+        for conversation, message in group.inbox:
+            self.lanes.get(conversation).put(in_row(message))
+        for conversation, message in group.again:
+            self.lanes.get(conversation).put_if_unknown(in_row(message))
+        for conversation, message in group.outbox:
+            self.outbox.put(out_row(conversation, message, group.now))
+        self.ring.ring(group.news)  # Last: a listener that raises must not keep words from their way.
+
+    def _wants_resume(self, conversation: Conversation) -> bool:
+        return self.handles(conversation.protocol, conversation.bot.name, "resume")
+
+    # What happens by itself
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(node.BEAT_SECONDS)
+            if self._node is not None and not await self.read(_beat_quietly, self._node):
+                logger.critical("Another gateway has taken this database over: this process stood still for too long.")
+                self._node = None
+                _set_current(None)
+                self.draining = True
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            for pk in self.deadlines.pop_due(self.time()):
+                self.spawn(self.end_idle(pk))
+
+    async def end_idle(self, pk: int) -> None:
+        """Ends a scope whose time has come, unless somebody is attended to after all."""
+        lane = self.lanes.known(pk) or self.lanes.get(await self.read(queries.by_pk, pk))
+        await lane.end("idle", idle=True)
+        self.lanes.forget_idle(lane)
+
+    async def _look(self) -> None:
+        while True:
+            try:
+                await self.outbox.look()
+                await self._release_vanished()
+            except Exception as error:
+                logger.debug("Could not look at the rows: %s", type(error).__name__)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _release_vanished(self) -> None:
+        for uuid, holder in await self.read(queries.held):
+            seen = self._operators.setdefault(holder, self.time())
+            if self.time() - seen > self.holder_timeout:
+                await self.submit(Release(str(uuid), None, self._wants_resume, self.timeout, vanished=holder))
+
+
+def _set_current(engine: Engine | None) -> None:
+    global _current
+    _current = engine
+
+
+def _log_failure(future: "asyncio.Future[Any]") -> None:
+    if not future.cancelled() and (error := future.exception()) is not None and not isinstance(error, NotReady):
+        logger.error("Something could not be done: %s", error, exc_info=error)
+
+
+def _reading(function: Callable[..., T], args: tuple[Any, ...]) -> T:
+    try:
+        return function(*args)
+    except (OperationalError, InterfaceError):
+        # The connection may have died while nobody used it: once more, on a fresh one.
+        connection.close()
+        return function(*args)
+    finally:
+        if connection.errors_occurred:
+            connection.close()
+
+
+def _beat_quietly(mine: Node) -> bool:
+    try:
+        return node.beat(mine)
+    except Exception:
+        connection.close()
+        return True  # The database is away: nobody else can have taken the lease.
+
+
+def dead_letter(inbound: Inbound, error: BaseException) -> Inbound:
+    """The same update without anything that the database may have refused."""
+    return Inbound(
+        inbound.protocol,
+        inbound.bot,
+        key="unwritable",
+        kind=Kind.UPDATE,
+        method=clean(inbound.method)[:64],
+        event={"update": repr(inbound.event)[:10_000]},
+        update_id=inbound.update_id,
+        error=f"Could not be written: {type(error).__name__}",
+    )

@@ -1,0 +1,235 @@
+"""One run of a bot's application: its scope, its `receive`, its `send`, and what became of the row in its hands.
+
+Asking for the next event acknowledges the last one. With a channel layer, Channels asks for an event before it is free
+to handle it, so a row counts as begun only when the application looks at its type.
+"""
+
+import asyncio
+import contextvars
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from asgiref.sync import ThreadSensitiveContext
+from channels.routing import get_default_application
+
+from gateway.fields import dump
+from gateway.pool import Place
+from gateway.transcript import InRow
+from gateway.types import Application, Event, Scope
+
+LARGEST_SESSION = 64 * 1024
+
+
+class HandlerError(Exception):
+    """A handler raised what would end the whole process (SystemExit, KeyboardInterrupt)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`begun` False: the instance ended before its handler looked at the row. `ended`: the application returned."""
+
+    begun: bool
+    ended: bool = False
+    error: BaseException | None = None
+    session: dict[str, Any] | None = None
+
+
+class Fed:
+    """A row on its way through one instance."""
+
+    def __init__(self, row: InRow, event: Event, outcome: "asyncio.Future[Outcome]") -> None:
+        self.row = row
+        self.event = event
+        self.outcome = outcome
+        self.begun = False
+        self._said = 0
+
+    def begin(self) -> None:
+        self.begun = True
+        in_hand.set(self)
+
+    def next_ordinal(self) -> int:
+        self._said += 1
+        return self._said
+
+    def settle(self, outcome: Outcome) -> None:
+        if not self.outcome.done():
+            self.outcome.set_result(outcome)
+
+
+in_hand: contextvars.ContextVar[Fed | None] = contextvars.ContextVar("in_hand", default=None)
+"""The row whose handler runs in this context: it reaches sync handlers, their `send` and the tasks they start."""
+
+
+class ChatEventType(str):
+    """An event's type as Channels' dispatch looks at it. It goes along where a middleware copies the event."""
+
+    fed: Fed
+
+    def replace(self, *arguments: Any) -> str:
+        self.fed.begin()
+        return super().replace(*arguments)
+
+    def __deepcopy__(self, memo: Any) -> "ChatEventType":
+        return self
+
+    def __reduce__(self) -> Any:
+        return str, (str(self),)
+
+
+class ChatEvent(dict[str, Any]):
+    """An event that notes when a handler begins: whoever dispatches it first looks at its type.
+
+    Pickled, it is a plain dict.
+    """
+
+    def __init__(self, fed: Fed) -> None:
+        kind = ChatEventType(fed.event["type"])
+        kind.fed = self.fed = fed
+        super().__init__(fed.event, type=kind)
+
+    def __getitem__(self, key: str) -> Any:
+        if key == "type":
+            self.fed.begin()
+        return super().__getitem__(key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self[key] if key in self else default  # noqa: SIM401  # through __getitem__
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return dict, (dict(self),)
+
+
+class Instance:
+    """`say(instance, event, fed)` is called for whatever the application sends; `over(instance, error)` when it has
+    ended by itself (`error` None: it returned)."""
+
+    def __init__(
+        self,
+        scope: Scope,
+        place: Place,
+        say: Callable[["Instance", Event, Fed | None], None],
+        over: Callable[["Instance", BaseException | None], None],
+        *,
+        is_consumer: bool,
+        application: Application | None = None,
+    ) -> None:
+        self.scope = scope
+        self.closing = False
+        self._session = dump(scope["session"])
+        self._place = place
+        self._say = say
+        self._over = over
+        self._is_consumer = is_consumer
+        self._application = application
+        self._asked: asyncio.Future[Event] | None = None
+        self._offered: Fed | None = None
+        self._fed: Fed | None = None
+        self._disposed = False
+        # An empty context: started inside a request it would inherit, and leak, that request's thread.
+        self._task = asyncio.create_task(self._run(), context=contextvars.Context())
+        self._task.add_done_callback(self._done)
+
+    async def _run(self) -> None:
+        # Entered and never left: a background task that outlives the instance may still use its thread.
+        await ThreadSensitiveContext(executor=self._place).__aenter__()
+        try:
+            await (self._application or get_default_application())(self.scope, self.receive, self.send)
+        except (SystemExit, KeyboardInterrupt) as error:
+            raise HandlerError(f"{type(error).__name__} in a handler") from error
+
+    # What the application calls
+
+    def receive(self) -> Awaitable[Event]:
+        fed, self._fed = self._fed, None
+        if fed is not None:
+            if fed.begun or self._is_consumer:
+                fed.settle(self._outcome())
+            else:
+                self._offered = fed  # The application was cancelled at the very moment at which it came.
+        in_hand.set(None)
+        self._asked = asyncio.get_running_loop().create_future()
+        self._hand_over()
+        return self._asked if self._is_consumer else self._take(self._asked)
+
+    async def _take(self, asked: "asyncio.Future[Event]") -> Event:
+        """A plain application has begun with an event as soon as it has it."""
+        event = await asked
+        if isinstance(event, ChatEvent):
+            event.fed.begin()
+        return event
+
+    async def send(self, event: Event) -> None:
+        """Returns as soon as the words are queued; never waits for the database or for the outside."""
+        fed = in_hand.get()
+        self._say(self, event, fed if fed is not None and fed is self._fed else None)
+
+    # What the lane calls
+
+    def offer(self, row: InRow, event: Event) -> "asyncio.Future[Outcome]":
+        """Feeds a row; the future says what became of it."""
+        fed = Fed(row, event, asyncio.get_running_loop().create_future())
+        if self._task.done():
+            fed.settle(Outcome(begun=False, error=self._error()))
+        else:
+            self._offered = fed
+            self._hand_over()
+        return fed.outcome
+
+    def dispose(self) -> None:
+        """Ends the instance without a word."""
+        self._disposed = True
+        self._task.cancel()
+
+    def _hand_over(self) -> None:
+        if self._offered is None or self._asked is None or self._asked.done():
+            return
+        fed, self._offered = self._offered, None
+        self._fed = fed
+        self._asked.set_result(ChatEvent(fed))
+
+    def _outcome(self, *, ended: bool = False) -> Outcome:
+        """The row is handled. A session that cannot be kept is the handler's failure."""
+        try:
+            if not isinstance(self.scope.get("session"), dict):
+                raise TypeError("scope['session'] is a dict to be changed in place, not to be replaced or removed")
+            session = dump(self.scope["session"])
+            if len(session) > LARGEST_SESSION:
+                raise ValueError(f"scope['session'] takes {len(session)} bytes of JSON; the limit is {LARGEST_SESSION}")
+        except (TypeError, ValueError, RecursionError) as error:
+            return Outcome(begun=True, ended=ended, error=error)
+        if session == self._session:
+            return Outcome(begun=True, ended=ended)
+        self._session = session
+        return Outcome(begun=True, ended=ended, session=json.loads(session))
+
+    def _error(self) -> BaseException | None:
+        if self._task.cancelled():
+            return asyncio.CancelledError("The handler was cancelled")
+        return self._task.exception()
+
+    def _done(self, _: "asyncio.Task[None]") -> None:
+        error = self._error()
+        for fed in (self._fed, self._offered):
+            if fed is None:
+                continue
+            if not fed.begun:
+                fed.settle(Outcome(begun=False, ended=error is None, error=error))
+            elif error is None:
+                fed.settle(self._outcome(ended=True))
+            else:
+                fed.settle(Outcome(begun=True, error=error))
+        had_row = self._fed is not None or self._offered is not None
+        self._fed = self._offered = None
+        if not self._disposed and not had_row:
+            self._over(self, error)
+
+    @property
+    def busy(self) -> bool:
+        return self._fed is not None or self._offered is not None
+
+    @property
+    def alive(self) -> bool:
+        return not self._task.done()

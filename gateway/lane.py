@@ -1,0 +1,373 @@
+"""One live conversation: strict order, one instance at a time, its scope's beginning and ends."""
+
+import asyncio
+import logging
+import traceback
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+
+from gateway import dialect
+from gateway.errors import NotReady
+from gateway.handlers import Route
+from gateway.instance import Fed, Instance, Outcome
+from gateway.models import UNSETTLED, Conversation, Kind, Message, Status
+from gateway.pool import Place
+from gateway.redact import redact
+from gateway.traces import authors_part
+from gateway.transcript import Begin, Begun, End, InRow, Say, Settle
+from gateway.transcript.feeding import MOST_FEEDINGS, in_row
+from gateway.types import Event, Outbound, Scope
+
+if TYPE_CHECKING:
+    from gateway.engine import Engine
+
+logger = logging.getLogger(__name__)
+
+LONGEST_QUEUE = 1000
+RELOADED_ROWS = 500
+APOLOGY = "Sorry, something went wrong on our side. Please try again."
+RETRY_SECONDS = 1.0
+SPEC_VERSION = "1.0"
+SHUTDOWN_SECONDS = 2.0
+SHUTDOWN = InRow(0, 0, Kind.DISCONNECT, "disconnect", {"code": "shutdown"}, "", 0)
+"""The one event that is no row: it ends the instance, and the scope goes on in the next process."""
+
+
+class Lane:
+    """One conversation while it is live. `put` a committed row; it is fed when those before it are settled."""
+
+    def __init__(self, engine: "Engine", conversation: Conversation, route: Route | None) -> None:
+        self.engine = engine
+        self.pk = conversation.pk
+        self.protocol = conversation.protocol
+        self.bot = conversation.bot.name
+        self.address: dict[str, Any] = conversation.address
+        self.route = route
+        self.in_hand: InRow | None = None
+        self._queue: deque[InRow] = deque()
+        self._left_in_rows = self._missed = False
+        self._instance: Instance | None = None
+        self._place: Place | None = None
+        self._pump: asyncio.Task[None] | None = None
+        self._ends = 0
+        self._abandoned = False
+
+    @property
+    def idle(self) -> bool:
+        """Nothing here that could not be made again from the rows."""
+        still = self._pump is None and self._instance is None and not self._queue
+        return still and not (self._place is not None and self._place.busy)
+
+    @property
+    def alive(self) -> bool:
+        return self._instance is not None
+
+    def put(self, row: InRow) -> None:
+        if _comes_first(row):
+            self._queue.appendleft(row)
+        elif self._left_in_rows or len(self._queue) >= LONGEST_QUEUE:
+            self._left_in_rows = self._missed = True
+        else:
+            self._queue.append(row)
+        self.wake()
+
+    def put_if_unknown(self, row: InRow) -> None:
+        """A second delivery of a row that is not settled: the commit may have been done and its answer lost."""
+        in_hand = self.in_hand is not None and self.in_hand.pk == row.pk
+        if not in_hand and all(row.pk != waiting.pk for waiting in self._queue):
+            self.put(row)
+
+    def put_all_from_rows(self) -> None:
+        self._left_in_rows = True
+        self.wake()
+
+    def wake(self) -> None:
+        if self._pump is None and not self.engine.draining:
+            self._pump = asyncio.create_task(self._run())
+
+    # Feeding
+
+    async def _run(self) -> None:
+        try:
+            while not self.engine.draining:
+                if not self._queue and self._left_in_rows:
+                    await self._reload()
+                if not self._queue:
+                    break
+                self.in_hand = self._queue.popleft()
+                await self._feed_in_turn(self.in_hand)
+                self.in_hand = None
+        except NotReady:
+            pass  # The gateway stops: the row stays as it is, and the next process feeds it.
+        except Exception:
+            logger.exception("Conversation %s: could not go on; its rows are read again.", self.pk)
+            self._left_in_rows = True
+            self._queue.clear()
+            await asyncio.sleep(RETRY_SECONDS)
+        finally:
+            self.in_hand = None
+            self._pump = None
+        if (self._queue or self._left_in_rows) and not self.engine.draining:
+            self.wake()
+        else:
+            self.engine.lanes.forget_idle(self)
+
+    async def _reload(self) -> None:
+        """More rows than fit in memory stayed where they are; the rows are the queue."""
+        self._missed = False
+        rows = await self.engine.read(_unsettled_rows, self.pk)
+        known = {row.pk for row in self._queue}
+        self._queue.extend(row for row in rows if row.pk not in known)
+        # What came while the rows were read may or may not be among them.
+        self._left_in_rows = self._missed or len(rows) == RELOADED_ROWS
+
+    async def _feed_in_turn(self, row: InRow) -> None:
+        """The last feeding of a row that twice died with its process is made alone, so that none dies with it."""
+        if row.feedings == MOST_FEEDINGS - 1:
+            async with self.engine.last_feedings:
+                await self._feed(row)
+        else:
+            await self._feed(row)
+
+    async def _feed(self, row: InRow) -> None:
+        error: BaseException | None = None
+        for _ in range(MOST_FEEDINGS):
+            begun = await self._begin(row)
+            if not begun.fed:
+                if row.kind == Kind.DISCONNECT:
+                    self.dispose()
+                return
+            outcome = await self._offer(row, begun)
+            if self._abandoned and isinstance(outcome.error, asyncio.CancelledError):
+                return  # The process stops: the row stays in hand, and the next one feeds it again.
+            if outcome.begun:
+                await self._settle(row, outcome)
+                return
+            error = outcome.error or error
+            await self._next_instance(outcome)
+        error = error or RuntimeError("The application ends before it takes an event")
+        await self._settle(row, Outcome(begun=True, error=error))
+
+    async def _begin(self, row: InRow) -> Begun:
+        while True:
+            ends = self._ends
+            fresh = self._instance is None or not self._instance.alive
+            courtesy, neutral = self._courtesy(row), (self._name(row) or "").startswith("chat.")
+            begun = await self.engine.submit(Begin(row, self.engine.timeout, fresh, courtesy, neutral))
+            if ends != self._ends and begun.fed:
+                continue  # The scope ended while this was being written: the row opens the next one.
+            if begun.ticking:
+                self.engine.deadlines.set(self.pk, self.engine.time() + self.engine.timeout)
+            else:
+                self.engine.deadlines.clear(self.pk)
+            return begun
+
+    async def _offer(self, row: InRow, begun: Begun) -> Outcome:
+        if self.route is None:
+            return Outcome(begun=True, error=self._no_application())
+        name = self._name(row)
+        if name is None:
+            return Outcome(begun=True)
+        self.address = begun.address
+        if not begun.resumed:
+            self.dispose()  # What is left of a scope that ended elsewhere: blocked, without a farewell.
+        if not begun.uuid and (self._instance is None or not self._instance.alive):
+            return Outcome(begun=False)  # It ended while the row was marked: the next one must know who is talking.
+        if self._instance is None or not self._instance.alive:
+            self._instance = self._start(begun, self.route)
+        return await self._instance.offer(row, dialect.make_event(name, row.event, redelivered=row.feedings > 0))
+
+    def _no_application(self) -> Exception:
+        return LookupError(f"The application map has no {self.protocol!r} application for the path /{self.bot}/")
+
+    def _name(self, row: InRow) -> str | None:
+        return dialect.feeding_name(self.protocol, row.method, self.route) if self.route else None
+
+    def _courtesy(self, row: InRow) -> Outbound | None:
+        return self.engine.protocols[self.protocol].courtesy(row.method, row.event)
+
+    async def _next_instance(self, outcome: Outcome) -> None:
+        """The instance ended before it began with the row in hand: the row goes to the next one."""
+        self._instance = None
+        if outcome.ended:
+            await self.engine.submit(End(self.pk, "ended", farewell=False))
+        elif outcome.error is not None:
+            self._log(outcome.error)
+
+    def _start(self, begun: Begun, route: Route) -> Instance:
+        if self._place is None:
+            self._place = self.engine.pools.place(sync=route.sync)
+        return Instance(
+            self._scope(begun),
+            self._place,
+            self._say,
+            self._over,
+            is_consumer=route.consumer is not None,
+            application=self.engine.application,
+        )
+
+    def _scope(self, begun: Begun) -> Scope:
+        person = begun.person
+        return {
+            "type": self.protocol,
+            "asgi": {"version": "3.0", "spec_version": SPEC_VERSION},
+            "path": f"/{self.bot}/",
+            "bot": self.bot,
+            "conversation": begun.uuid,
+            # Telegram's ids are numbers, a web visitor's is a UUID; the column is text.
+            "user_id": int(person.id) if person.id.isdecimal() else person.id or None,
+            "name": person.name,
+            "username": person.username,
+            "language": person.language,
+            "chat": {"id": None, "type": "", "title": "", "thread_id": None, **begun.chat},
+            "user": begun.user,
+            "session": begun.session,
+            "resumed": begun.resumed,
+        }
+
+    # Settling
+
+    async def _settle(self, row: InRow, outcome: Outcome) -> None:
+        instance, closing = self._instance, False
+        if instance is not None:
+            closing, instance.closing = instance.closing, False
+        error = outcome.error
+        if error is not None:
+            self._log(error)
+        farewell = self.engine.handles(self.protocol, self.bot, "disconnect")
+        ticking = await self.engine.submit(
+            Settle(
+                row,
+                Status.DONE if error is None else Status.FAILED,
+                self.engine.timeout,
+                error="" if error is None else _last_line(error),
+                session=outcome.session,
+                ended=outcome.ended,
+                close=closing,
+                farewell=farewell and error is None,
+                apology=self._apology() if error is not None and row.kind in (Kind.MESSAGE, Kind.BUTTON) else None,
+            )
+        )
+        if ticking:
+            self.engine.deadlines.set(self.pk, self.engine.time() + self.engine.timeout)
+        if error is not None or outcome.ended or row.kind == Kind.DISCONNECT or (closing and not farewell):
+            self.dispose()
+
+    def _apology(self) -> Outbound | None:
+        if not self.engine.lanes.may_apologise(self.pk):
+            return None
+        protocol = self.engine.protocols[self.protocol]
+        return protocol.compose("send_message", {"text": apology_text()}, address=self.address, event=None)
+
+    def dispose(self) -> None:
+        instance, self._instance = self._instance, None
+        if instance is not None:
+            instance.dispose()
+
+    def _log(self, error: BaseException) -> None:
+        info = (type(error), error, authors_part(error.__traceback__))
+        logger.error("Conversation %s, bot %s: its handler raised.", self.pk, self.bot, exc_info=info)
+
+    # What the instance does by itself
+
+    def _say(self, instance: Instance, event: Event, fed: Fed | None) -> None:
+        asked = dialect.read_sent(self.protocol, event)
+        if isinstance(asked, dialect.Close):
+            self._close(instance)
+            return
+        if isinstance(asked, dialect.Call):
+            protocol = self.engine.protocols[self.protocol]
+            in_hand = fed.row.event if fed else None
+            asked = protocol.compose(asked.method, asked.params, address=self.address, event=in_hand)
+        reports = self.engine.handles(self.protocol, self.bot, "result")
+        if fed is None or fed.row is SHUTDOWN:
+            self.engine.say_later(Say(self.pk, asked, reports=reports))
+        else:
+            row, ordinal = fed.row, fed.next_ordinal()
+            say = Say(self.pk, asked, cause=row.pk, ordinal=ordinal, redelivered=row.feedings, reports=reports)
+            self.engine.say_later(say)
+
+    def _close(self, instance: Instance) -> None:
+        if instance is not self._instance:
+            return  # Its scope has ended; the next one is not its to close.
+        if instance.busy:
+            instance.closing = True  # With the row in hand, in one transaction.
+        else:
+            self.engine.spawn(self.end("closed"))
+
+    async def end(self, code: str, *, idle: bool = False) -> bool:
+        """Ends the scope from outside a handler. Returns whether it has ended, or ends with its farewell."""
+        farewell = self.engine.handles(self.protocol, self.bot, "disconnect")
+        self._ends += 1
+        try:
+            ended = await self.engine.submit(End(self.pk, code, farewell=farewell, idle=idle))
+        except KeyError:  # Deleted with all its rows.
+            ended, farewell = True, False
+        if ended:
+            self.engine.deadlines.clear(self.pk)
+            if not farewell:
+                self._dispose_when_free()
+        return ended
+
+    def _dispose_when_free(self) -> None:
+        if self._instance is not None and self._instance.busy:
+            self._instance.closing = True  # It has begun with a row: that one it finishes.
+        else:
+            self.dispose()
+
+    def _over(self, instance: Instance, error: BaseException | None) -> None:
+        """The application ended by itself with nothing in hand."""
+        if self._instance is not instance:
+            return
+        self._instance = None
+        if error is not None:
+            self._log(error)
+        elif not self.engine.draining:
+            self._ends += 1
+            self.engine.spawn(self.engine.submit(End(self.pk, "ended", farewell=False)))
+            self.engine.deadlines.clear(self.pk)
+        self.engine.lanes.forget_idle(self)
+
+    # The stop of the process
+
+    async def shut_down(self) -> None:
+        """The instance ends, the scope does not: its session stays as last settled."""
+        instance = self._instance
+        name = dialect.feeding_name(self.protocol, "disconnect", self.route) if self.route else None
+        if instance is not None and instance.alive and name and self._pump is None:
+            event = dialect.make_event(name, SHUTDOWN.event, redelivered=False)
+            await asyncio.wait([instance.offer(SHUTDOWN, event)], timeout=SHUTDOWN_SECONDS)
+        self._abandoned = True
+        self.dispose()
+
+    async def abandon(self) -> None:
+        """As if the process died: what is in hand is not settled. Only while the engine is draining."""
+        pump = self._pump
+        if pump is not None:
+            pump.cancel()
+            await asyncio.wait([pump])
+        self.dispose()
+
+    async def until_settled(self) -> None:
+        if self._pump is not None:
+            await asyncio.wait([self._pump])
+
+
+def apology_text() -> str:
+    return str(getattr(settings, "APOLOGY", APOLOGY))
+
+
+def _last_line(error: BaseException) -> str:
+    return redact(traceback.format_exception_only(error)[-1].strip())
+
+
+def _unsettled_rows(conversation: int) -> list[InRow]:
+    rows = Message.objects.filter(conversation_id=conversation, status__in=UNSETTLED).order_by("pk")
+    return sorted(map(in_row, rows[:RELOADED_ROWS]), key=_comes_first, reverse=True)
+
+
+def _comes_first(row: InRow) -> bool:
+    """The farewell of a scope that was closed goes before what was already waiting for the next."""
+    return row.kind == Kind.DISCONNECT and row.event.get("code") != "blocked"

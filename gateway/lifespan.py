@@ -1,0 +1,48 @@
+"""Start and stop as ASGI's lifespan: the same code under every server."""
+
+import logging
+
+from django.db import DatabaseError
+
+from gateway.engine import Engine
+from gateway.errors import AlreadyRunning
+from gateway.queries import ensure_bots
+from gateway.types import Receive, Scope, Send
+
+logger = logging.getLogger(__name__)
+
+
+class Lifespan:
+    """The application map's "lifespan": the gateway runs from `lifespan.startup` to `lifespan.shutdown`."""
+
+    def __init__(self) -> None:
+        self._engine: Engine | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await self._start(send)
+            else:
+                await self._stop(send)
+                return
+
+    async def _start(self, send: Send) -> None:
+        engine = Engine()
+        try:
+            await engine.read(ensure_bots, engine.bots)
+            await engine.start()
+        except AlreadyRunning as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+        except DatabaseError as error:
+            reason = f"The database cannot be used ({error}). Is DATABASE_URL right, and has quickstart been run?"
+            await send({"type": "lifespan.startup.failed", "message": reason})
+        else:
+            self._engine = engine
+            await send({"type": "lifespan.startup.complete"})
+
+    async def _stop(self, send: Send) -> None:
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            await engine.stop()
+        await send({"type": "lifespan.shutdown.complete"})

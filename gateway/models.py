@@ -1,0 +1,238 @@
+"""The rows. One table of messages is transcript, inbox and outbox (see docs/architecture.md)."""
+
+import uuid
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from gateway.fields import JSONText
+
+
+class Direction(models.TextChoices):
+    IN = "in"
+    OUT = "out"
+
+
+class Sender(models.TextChoices):
+    VISITOR = "visitor"
+    BOT = "bot"
+    OPERATOR = "operator"
+    SYSTEM = "system"
+
+
+class Kind(models.TextChoices):
+    """What a row is. Only messages and buttons are words, and only words have a `seq`."""
+
+    MESSAGE = "message"
+    BUTTON = "button"
+    EDIT = "edit"
+    UPDATE = "update"
+    CALL = "call"
+    NOTE = "note"
+    RESULT = "result"
+    RESUME = "resume"
+    DISCONNECT = "disconnect"
+
+
+class Status(models.TextChoices):
+    """Inbound: received, in_hand, done, failed, dead. Outbound: queued, sending, sent, failed, unknown, note."""
+
+    RECEIVED = "received"
+    IN_HAND = "in_hand"
+    DONE = "done"
+    DEAD = "dead"
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    UNKNOWN = "unknown"
+    NOTE = "note"
+    FAILED = "failed"
+
+
+UNSETTLED = (Status.RECEIVED, Status.IN_HAND)
+
+
+class Node(models.Model):
+    """A gateway process over this database. `beat` moves while it lives; nothing compares clocks."""
+
+    slot = models.CharField(max_length=32, unique=True)
+    place = models.CharField(max_length=128, help_text="host and process id, for people")
+    beat = models.BigIntegerField(default=0)
+    started_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return self.place
+
+
+class Bot(models.Model):
+    name = models.CharField(max_length=64, unique=True)
+    widget_origins = models.TextField(
+        blank=True,
+        help_text="Sites whose pages may open this bot's widget, one origin a line "
+        "(https://shop.example). Empty: the setting WIDGET_ORIGINS.",
+    )
+    at_most_once = models.BooleanField(
+        default=False,
+        help_text="Never repeat a send whose outcome is unknown; it may then be missing instead of double.",
+    )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Contact(models.Model):
+    """A person as one protocol knows them, towards one bot."""
+
+    bot = models.ForeignKey(Bot, on_delete=models.CASCADE)
+    protocol = models.CharField(max_length=32)
+    external_id = models.CharField(max_length=64)
+    name = models.CharField(max_length=256, blank=True)
+    username = models.CharField(max_length=256, blank=True)
+    language = models.CharField(max_length=35, blank=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
+    blocked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["bot", "protocol", "external_id"], name="contact_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.username or self.external_id
+
+
+class Conversation(models.Model):
+    """The permanent row of one user (or room) with one bot on one protocol.
+
+    `seq` and `rev` are the counters that its messages take their numbers from. A scope is open from a message that
+    finds none until its end; `session` and `deadline` belong to the open scope, `waiting` stays until a human comes.
+    """
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    bot = models.ForeignKey(Bot, on_delete=models.CASCADE)
+    contact = models.ForeignKey(Contact, null=True, blank=True, on_delete=models.CASCADE)
+    protocol = models.CharField(max_length=32)
+    key = models.CharField(max_length=255)
+    chat = JSONText(default=dict, blank=True)
+    address = JSONText(default=dict, blank=True)
+
+    seq = models.BigIntegerField(default=0)
+    rev = models.BigIntegerField(default=0)
+    last = models.TextField(blank=True)
+    last_at = models.DateTimeField(null=True, blank=True)
+    changed_at = models.DateTimeField(default=timezone.now)
+
+    open = models.BooleanField(default=False)
+    waiting = models.BooleanField(default=False)
+    holder = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
+    held_since_seq = models.BigIntegerField(default=0)
+    session = JSONText(default=dict, blank=True)
+    deadline = models.DateTimeField(null=True, blank=True)
+
+    owner = models.ForeignKey(Node, null=True, blank=True, on_delete=models.SET_NULL)
+    lease_until = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["bot", "protocol", "key"], name="conversation_once"),
+            models.CheckConstraint(condition=Q(rev__gte=F("seq")), name="conversation_rev_counts_all"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["changed_at"], name="conversation_changed"),
+            models.Index(fields=["last_at"], name="conversation_last"),
+            models.Index(fields=["id"], condition=Q(open=True), name="conversation_open"),
+            models.Index(fields=["id"], condition=Q(holder__isnull=False), name="conversation_held"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.uuid)
+
+    @property
+    def state(self) -> str:
+        """As the admin socket says it: "held", "waiting", "bot" or "ended"."""
+        if self.holder_id is not None:
+            return "held"
+        if self.waiting:
+            return "waiting"
+        return "bot" if self.open else "ended"
+
+
+class Message(models.Model):
+    """A row of the transcript, in or out.
+
+    `method` is the update's own kind inbound ("message", "callback_query") and the method called outbound
+    ("send_message"); `payload` holds the event's keys, or the method's arguments. `rev` is the conversation's counter
+    at the row's last change, `seen_rev` at the last change of what a visitor sees of it.
+    """
+
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="messages")
+    bot = models.ForeignKey(Bot, on_delete=models.CASCADE)
+    direction = models.CharField(max_length=3, choices=Direction)
+    kind = models.CharField(max_length=16, choices=Kind)
+    sender = models.CharField(max_length=16, choices=Sender)
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
+    name = models.CharField(max_length=256, blank=True)
+    at = models.DateTimeField(default=timezone.now)
+
+    seq = models.BigIntegerField(null=True, blank=True)
+    rev = models.BigIntegerField()
+    seen_rev = models.BigIntegerField(default=0)
+
+    text = models.TextField(blank=True)
+    buttons = JSONText(null=True, blank=True)
+    method = models.CharField(max_length=64)
+    payload = JSONText(default=dict, blank=True)
+    ref = models.CharField(max_length=255, blank=True)
+
+    update_id = models.BigIntegerField(null=True, blank=True)
+    client_id = models.CharField(max_length=160, null=True, blank=True)
+    external_id = models.BigIntegerField(null=True, blank=True)
+    parts = JSONText(default=list, blank=True)
+
+    cause = models.ForeignKey("self", null=True, blank=True, on_delete=models.CASCADE, related_name="said")
+    ordinal = models.IntegerField(null=True, blank=True)
+    attempt = models.SmallIntegerField(default=0)
+
+    status = models.CharField(max_length=8, choices=Status)
+    error = models.TextField(blank=True)
+    feedings = models.SmallIntegerField(default=0)
+    sends = models.SmallIntegerField(default=0)
+    due_at = models.DateTimeField(null=True, blank=True)
+    at_most_once = models.BooleanField(default=False)
+    settled_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["bot", "update_id"], condition=Q(update_id__isnull=False), name="message_update_once"
+            ),
+            models.UniqueConstraint(
+                fields=["conversation", "client_id"], condition=Q(client_id__isnull=False), name="message_client_once"
+            ),
+            models.UniqueConstraint(
+                fields=["conversation", "seq"], condition=Q(seq__isnull=False), name="message_seq_once"
+            ),
+            models.UniqueConstraint(
+                fields=["cause", "ordinal", "attempt"], condition=Q(ordinal__isnull=False), name="message_said_once"
+            ),
+            models.CheckConstraint(condition=Q(direction__in=["in", "out"]), name="message_direction"),
+            models.CheckConstraint(condition=Q(seen_rev__lte=F("rev")), name="message_seen_rev"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["conversation", "rev"], name="message_rev"),
+            models.Index(
+                fields=["conversation", "id"], condition=Q(status__in=["received", "in_hand"]), name="message_inbox"
+            ),
+            models.Index(fields=["id"], condition=Q(status__in=["queued", "sending"]), name="message_outbox"),
+            models.Index(fields=["id"], condition=Q(status__in=["unknown", "dead"]), name="message_doubtful"),
+            models.Index(fields=["conversation", "ref"], condition=~Q(ref=""), name="message_ref"),
+            models.Index(
+                fields=["conversation", "external_id"], condition=Q(external_id__isnull=False), name="message_external"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.direction} {self.kind} {self.pk}"

@@ -1,0 +1,44 @@
+"""What the engine reads of the rows; each runs on a reader's thread."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from gateway.errors import Denied
+from gateway.models import UNSETTLED, Bot, Conversation, Direction, Message, Status
+
+
+def left_in_hand() -> list[int]:
+    rows = Message.objects.filter(status__in=(Status.IN_HAND, Status.SENDING))
+    return list(rows.order_by("conversation_id").values_list("conversation_id", flat=True).distinct())
+
+
+def unsettled_conversations() -> list[Conversation]:
+    waiting = Message.objects.filter(direction=Direction.IN, status__in=UNSETTLED).values("conversation_id")
+    return list(Conversation.objects.filter(pk__in=waiting).select_related("bot").order_by("pk"))
+
+
+def running_clocks() -> list[tuple[int, datetime]]:
+    rows = Conversation.objects.filter(open=True, deadline__isnull=False).values_list("pk", "deadline")
+    return [(pk, deadline) for pk, deadline in rows if deadline is not None]
+
+
+def held() -> list[tuple[UUID, int]]:
+    rows = Conversation.objects.filter(holder__isnull=False).values_list("uuid", "holder_id")
+    return [(uuid, holder) for uuid, holder in rows if holder is not None]
+
+
+def by_pk(pk: int) -> Conversation:
+    return Conversation.objects.select_related("bot").get(pk=pk)
+
+
+def by_uuid(uuid: str) -> Conversation:
+    try:
+        return Conversation.objects.select_related("bot").get(uuid=UUID(uuid))
+    except (Conversation.DoesNotExist, ValueError):
+        raise Denied("unknown_conversation", "There is no such conversation.") from None
+
+
+def ensure_bots(names: Iterable[str]) -> None:
+    for name in names:
+        Bot.objects.get_or_create(name=name)

@@ -1,0 +1,46 @@
+"""When a bot last had word from Telegram, and what is in the way: told once in the log, and to `/readyz`."""
+
+import logging
+from collections.abc import Callable
+from time import monotonic
+
+log = logging.getLogger(__name__)
+PATIENCE_SECONDS = 60.0
+
+
+class Contact:
+    """Of one bot's intake. A reason is logged when it is new, and its end as well."""
+
+    def __init__(self, bot: str, clock: Callable[[], float] = monotonic) -> None:
+        self.bot = bot
+        self._clock = clock
+        self._since = clock()
+        self._met = False
+        self._reason = ""
+        self._urgent = False
+
+    def succeeded(self) -> None:
+        if self._reason:
+            log.info("Telegram answers bot %r again", self.bot)
+        self._since, self._met, self._reason, self._urgent = self._clock(), True, "", False
+
+    def failed(self, reason: str, *, urgent: bool = False) -> None:
+        """`urgent`: no patience will mend it."""
+        if reason != self._reason:
+            log.log(logging.ERROR if urgent else logging.WARNING, "Bot %r: %s", self.bot, reason)
+        self._reason, self._urgent = reason, urgent
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since the last success; None before the first."""
+        return self._clock() - self._since if self._met else None
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong, in plain words; "" while there is nothing to say."""
+        silent = self._clock() - self._since
+        if self._urgent:
+            return self._reason
+        if silent < PATIENCE_SECONDS:
+            return ""
+        return f"No word from Telegram for {silent:.0f} s. {self._reason}".strip()

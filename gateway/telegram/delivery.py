@@ -1,0 +1,101 @@
+"""A row on its way to Telegram: whole texts in as many messages as they need, edits, and any other method."""
+
+from typing import TYPE_CHECKING, Any
+
+from gateway.errors import Refused
+from gateway.telegram.answers import Migrated
+from gateway.telegram.splitting import split
+from gateway.types import Delivery, Sent
+
+if TYPE_CHECKING:
+    from gateway.telegram.client import Client
+
+FIRST_ONLY = ("reply_parameters", "reply_to_message_id", "message_effect_id")
+LAST_ONLY = ("reply_markup",)
+
+
+async def deliver(client: "Client", delivery: Delivery) -> Sent:
+    """Raises Refused, Later or Unknown."""
+    if delivery.method == "send_message":
+        return await _send_text(client, delivery)
+    if delivery.method.startswith("edit_message_"):
+        return await _edit(client, delivery)
+    if delivery.parts:
+        return Sent(delivery.parts[-1])
+    result = await _call(client, delivery.method, delivery.params)
+    ids = message_ids(result)
+    if isinstance(result, list):
+        for message_id in ids:
+            await delivery.part_sent(message_id)
+    return Sent(ids[-1] if ids else None, result)
+
+
+async def _send_text(client: "Client", delivery: Delivery) -> Sent:
+    """Part after part; those that are out already are not sent again."""
+    messages = text_messages(delivery.params)
+    sent = Sent(delivery.parts[-1] if delivery.parts else None)
+    for number, params in enumerate(messages[len(delivery.parts) :], len(delivery.parts) + 1):
+        result = await _call(client, "send_message", params)
+        ids = message_ids(result)
+        if ids and number < len(messages):  # The last one's id is committed with the end state of the row.
+            await delivery.part_sent(ids[-1])
+        sent = Sent(ids[-1] if ids else None, result)
+    return sent
+
+
+def text_messages(params: dict[str, Any]) -> list[dict[str, Any]]:
+    """The arguments of one sendMessage for each part."""
+    text = params.get("text")
+    if not isinstance(text, str):
+        return [params]
+    parts = split(text, entities=params.get("entities"), parse_mode=params.get("parse_mode"))
+    messages = [_with_text(params, *part) for part in parts]
+    for message in messages[1:]:
+        _drop(message, FIRST_ONLY)
+    for message in messages[:-1]:
+        _drop(message, LAST_ONLY)
+    return messages
+
+
+def _with_text(params: dict[str, Any], text: str, entities: list[dict[str, Any]] | None) -> dict[str, Any]:
+    message = {**params, "text": text}
+    if entities is not None:
+        message["entities"] = entities
+    return message
+
+
+def _drop(message: dict[str, Any], names: tuple[str, ...]) -> None:
+    for name in names:
+        message.pop(name, None)
+
+
+async def _edit(client: "Client", delivery: Delivery) -> Sent:
+    params = dict(delivery.params)
+    if "message_id" not in params and "inline_message_id" not in params:
+        if delivery.target is None:
+            raise Refused("There is no message with that ref to edit.")
+        params["message_id"] = delivery.target
+    try:
+        result = await _call(client, delivery.method, params)
+    except Refused as error:
+        if "message is not modified" not in str(error):
+            raise
+        result = True
+    return Sent(params.get("message_id"), result)
+
+
+async def _call(client: "Client", method: str, params: dict[str, Any]) -> Any:
+    """A group that has become a supergroup is followed to its new id."""
+    try:
+        return await client.call(method, params)
+    except Migrated as moved:
+        if "chat_id" not in params:
+            raise
+        return await client.call(method, {**params, "chat_id": moved.chat_id})
+
+
+def message_ids(result: Any) -> list[int]:
+    """Of a Message, a MessageId, or a list of them."""
+    messages = result if isinstance(result, list) else [result]
+    ids = [message.get("message_id") for message in messages if isinstance(message, dict)]
+    return [message_id for message_id in ids if type(message_id) is int and abs(message_id) < 2**63]

@@ -1,0 +1,112 @@
+"""The Telegram protocol server: a client for each bot, and its intake by long polling or webhook."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Mapping
+from contextvars import Context
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.conf import settings
+
+from gateway.errors import Later
+from gateway.protocols import ProtocolServer
+from gateway.telegram import bots, delivery
+from gateway.telegram.bots import TelegramBot
+from gateway.telegram.compose import compose
+from gateway.telegram.contact import Contact
+from gateway.telegram.kinds import allowed_updates
+from gateway.telegram.polling import Poller
+from gateway.telegram.registration import Registrar
+from gateway.telegram.updates import courtesy
+from gateway.types import Delivery, Outbound, Sent
+
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
+
+    from gateway.engine import Engine
+
+log = logging.getLogger(__name__)
+WITHOUT_BOT_SECONDS = 60.0
+
+
+class Server(ProtocolServer):
+    scope_type: ClassVar[str] = "telegram"
+
+    def __init__(self, engine: "Engine") -> None:
+        super().__init__(engine)
+        self.bots: dict[str, TelegramBot] = {}
+        self._session: ClientSession | None = None
+        self._pollers: dict[asyncio.Task[None], Poller] = {}
+        self._registrars: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        tokens = bots.tokens()
+        if not tokens:
+            log.info("Telegram is off: set TELEGRAM_BOT_TOKEN to a token from @BotFather to switch it on")
+            return
+        # aiohttp takes a third of a second to import: only whoever is on Telegram waits for it.
+        from gateway.telegram.client import Client, open_session
+
+        self._session = open_session()
+        for name, token in tokens.items():
+            self.bots[name] = TelegramBot(name, Client(settings.TELEGRAM_API_URL, token, self._session), Contact(name))
+            self._start_intake(self.bots[name])
+
+    def _start_intake(self, bot: TelegramBot) -> None:
+        if not self.engine.routes(self.scope_type, bot.name):
+            log.error("Bot %r takes nothing in: the application map has no application for it", bot.name)
+            bot.contact.failed('The application map has no "telegram" application for this bot.', urgent=True)
+        elif settings.TELEGRAM_WEBHOOK_URL:
+            allowed = allowed_updates(self.engine.methods(self.scope_type, bot.name))
+            self._registrars.add(_start(Registrar(bot, allowed).run(), f"webhook of {bot.name}"))
+        else:
+            poller = Poller(bot, self.engine)
+            self._pollers[_start(poller.run(), f"poller of {bot.name}")] = poller
+
+    async def stop_accepting(self) -> None:
+        for task in self._registrars:
+            task.cancel()
+        stopping = [poller.stop(task) for task, poller in self._pollers.items()]
+        await asyncio.gather(*stopping, *self._registrars, return_exceptions=True)
+        self._pollers.clear()
+        self._registrars.clear()
+
+    async def stop(self) -> None:
+        await self.stop_accepting()
+        if self._session is not None:
+            await self._session.close()
+
+    @classmethod
+    def compose(
+        cls,
+        method: str,
+        params: Mapping[str, Any],
+        *,
+        address: Mapping[str, Any],
+        event: Mapping[str, Any] | None,
+    ) -> Outbound:
+        return compose(method, params, address=address, event=event)
+
+    def courtesy(self, method: str, event: Mapping[str, Any]) -> Outbound | None:
+        return courtesy(method, dict(event))
+
+    def lane(self, address: Mapping[str, Any]) -> str:
+        return f"{address.get('business_connection_id', '')} {address.get('chat_id', '')}"
+
+    async def deliver(self, delivery_: Delivery) -> Sent:
+        bot = self.bots.get(delivery_.bot)
+        if bot is None:
+            raise Later(f"There is no token for the bot {delivery_.bot!r}.", WITHOUT_BOT_SECONDS)
+        return await delivery.deliver(bot.client, delivery_)
+
+    def health(self) -> dict[str, str]:
+        return {f"telegram {bot.name}": trouble for bot in self.bots.values() if (trouble := bot.contact.trouble)}
+
+    def contact_ages(self) -> dict[str, float | None]:
+        """Seconds since each bot's intake last had word from Telegram; None: never yet."""
+        return {bot.name: bot.contact.age for bot in self.bots.values()}
+
+
+def _start(job: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None]":
+    """In a context of its own: what started the gateway must not colour what it does later."""
+    return asyncio.create_task(job, name=name, context=Context())

@@ -1,0 +1,127 @@
+"""`POST /telegram/<bot>/`: a raw ASGI application before Django's request stack, because every update passes here."""
+
+import asyncio
+import hmac
+import json
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import gateway.engine
+from gateway.errors import NotReady
+from gateway.telegram import bots, updates, wire
+from gateway.types import Inbound, Receive, Scope
+
+LARGEST_BODY = 1024 * 1024
+# Telegram waits a minute, but whoever waits for a database that is gone must be told soon.
+ACCEPT_SECONDS = 1.8
+SECRET_HEADER = b"x-telegram-bot-api-secret-token"
+
+ASGISend = Callable[[dict[str, Any]], Awaitable[None]]
+Headers = Iterable[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    detail: str
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+    async def send(self, send: ASGISend) -> None:
+        body = json.dumps({"detail": self.detail}).encode()
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *self.headers]
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+KEPT = Answer(200, "kept")
+NO_UPDATE = Answer(400, "no JSON object with an update_id")
+NOT_LET_IN = Answer(401, "unknown bot or wrong secret")
+NOT_POST = Answer(405, "POST only", ((b"allow", b"POST"),))
+TOO_LARGE = Answer(413, "more than 1 MiB")
+NOT_STORED = Answer(503, "not stored, try again", ((b"retry-after", b"1"),))
+
+
+class Webhook:
+    """Mounted by the application map. `answered` counts the answers by their status."""
+
+    def __init__(self) -> None:
+        self.answered: Counter[int] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: ASGISend) -> None:
+        bot = scope["url_route"]["kwargs"]["bot"]
+        answer = self._turn_away(scope, bot) or await self._take(bot, receive)
+        if answer is not None:
+            self.answered[answer.status] += 1
+            await answer.send(send)
+
+    def _turn_away(self, scope: Scope, bot: str) -> Answer | None:
+        """What can be refused without the body."""
+        if scope["method"] != "POST":
+            return NOT_POST
+        if not _is_let_in(bot, _header(scope["headers"], SECRET_HEADER)):
+            return NOT_LET_IN
+        length = _header(scope["headers"], b"content-length")
+        return TOO_LARGE if length.isdigit() and int(length[:20]) > LARGEST_BODY else None
+
+    async def _take(self, bot: str, receive: Receive) -> Answer | None:
+        """None: the client has gone."""
+        try:
+            body = await _read(receive)
+        except _TooLarge:
+            return TOO_LARGE
+        if body is None:
+            return None
+        update = _decode(body)
+        if update is None:
+            return NO_UPDATE
+        return await _store(updates.parse(bot, update))
+
+
+class _TooLarge(Exception):
+    pass
+
+
+def _header(headers: Headers, name: bytes) -> bytes:
+    """ "" where it is missing, or there twice: two secrets are none."""
+    values = [value for key, value in headers if key.lower() == name]
+    return values[0] if len(values) == 1 else b""
+
+
+def _is_let_in(bot: str, shown: bytes) -> bool:
+    """Takes as long for a bot that there is not."""
+    known = bot in bots.tokens()
+    fits = hmac.compare_digest(bots.webhook_secret(bot).encode(), shown)
+    return known and fits and bool(shown)
+
+
+async def _read(receive: Receive) -> bytes | None:
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message.get("body", b"")
+        if len(body) > LARGEST_BODY:
+            raise _TooLarge
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+def _decode(body: bytes) -> dict[str, Any] | None:
+    try:
+        update = wire.decode(body)
+    except ValueError:
+        return None
+    valid = isinstance(update, dict) and updates.valid_update_id(update) is not None
+    return update if valid else None
+
+
+async def _store(inbound: Inbound) -> Answer:
+    try:
+        async with asyncio.timeout(ACCEPT_SECONDS):
+            await gateway.engine.current().accept([inbound])
+    except (NotReady, TimeoutError):
+        return NOT_STORED
+    return KEPT

@@ -1,0 +1,54 @@
+"""The protocols without their wires: everything is composed as in earnest and delivered to a list."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from gateway.errors import DeliveryError
+from gateway.protocols import ProtocolServer, find_protocols
+from gateway.types import Delivery, Sent
+
+if TYPE_CHECKING:
+    from gateway.engine import Engine
+
+
+class Outside(ProtocolServer):
+    """`sent`: what was delivered. `faults` are raised by the next deliveries, in order; None lets one through.
+
+    `delay`: the seconds that a delivery takes.
+    """
+
+    def __init__(self, engine: "Engine") -> None:
+        ProtocolServer.__init__(self, engine)  # Not the wire's own.
+        self.sent: list[Delivery] = []
+        self.faults: list[DeliveryError | None] = []
+        self.delay = 0.0
+
+    async def start(self) -> None:
+        """There is no wire."""
+
+    async def stop_accepting(self) -> None:
+        """Nobody but the test brings anything in."""
+
+    async def stop(self) -> None:
+        """Nothing is held."""
+
+    async def deliver(self, delivery: Delivery) -> Sent:
+        await asyncio.sleep(self.delay)
+        fault = self.faults.pop(0) if self.faults else None
+        if fault is not None:
+            raise fault
+        self.sent.append(delivery)
+        return Sent(len(self.sent), {"message_id": len(self.sent)})
+
+    def health(self) -> dict[str, str]:
+        return {}
+
+
+def without_wire(real: type[ProtocolServer]) -> type[Outside]:
+    """That protocol, with its own composing, courtesy and lanes."""
+    return type(f"{real.__name__}WithoutWire", (Outside, real), {})
+
+
+def protocols() -> list[str]:
+    """The scope types of the gateway's protocols, to run one test on each of them."""
+    return [real.scope_type for real in find_protocols()]

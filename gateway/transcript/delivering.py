@@ -1,0 +1,78 @@
+"""Row → outside: what is committed before and after each call."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from gateway.fields import clean
+from gateway.models import Conversation, Kind, Status
+from gateway.transcript.group import Group, Wants
+from gateway.transcript.saying import OutRow, by_ref, change_seen_text, report
+from gateway.transcript.scopes import end_scope
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """An outbound row's way: `sending` before each call, then `queued` again, `sent`, `failed` or `unknown`.
+
+    Returns False, and changes nothing, where the row is no longer waiting to be sent (`sending` only).
+    """
+
+    row: OutRow
+    status: Status
+    error: str = ""
+    due_in: float | None = None
+    external_id: int | None = None
+    result: Any = None
+    reports: bool = False
+    blocked: bool = False
+    farewell: bool = False
+
+    def needs(self, wants: Wants) -> None:
+        wants.conversations.add(self.row.conversation)
+        if self.status == Status.SENDING:
+            wants.statuses.add(self.row.pk)
+
+    def apply(self, group: Group) -> bool:
+        conversation, row = group.conversation(self.row.conversation), self.row
+        if self.status == Status.SENDING and group.statuses.get(row.pk) != Status.QUEUED:
+            return False
+        group.change_status(conversation, row.pk, self.status, error=clean(self.error), **self._fields(group))
+        if self.status in (Status.SENT, Status.FAILED):
+            self._finish(group, conversation)
+        return True
+
+    def _fields(self, group: Group) -> dict[str, Any]:
+        if self.status == Status.SENDING:
+            return {"sends": self.row.sends + 1}
+        if self.status == Status.QUEUED:
+            return {"due_at": group.now + timedelta(seconds=self.due_in or 0)}
+        if self.external_id is not None and self.row.kind == Kind.MESSAGE:
+            return {"settled_at": group.now, "external_id": self.external_id}
+        return {"settled_at": group.now}
+
+    def _finish(self, group: Group, conversation: Conversation) -> None:
+        row, sent = self.row, self.status == Status.SENT
+        if sent and row.kind == Kind.EDIT and row.ref:
+            change_seen_text(group, by_ref(group, conversation, row.ref), row.text, row.buttons)
+        if self.reports and row.ref:
+            report(group, conversation, row.ref, {"result": self.result} if sent else {"error": self.error})
+        if self.blocked and conversation.contact is not None:
+            group.alter(conversation.contact, blocked_at=group.now)
+        if self.blocked and conversation.open:
+            end_scope(group, conversation, "blocked", farewell=self.farewell)
+
+
+@dataclass(frozen=True, slots=True)
+class PartSent:
+    """One more part of a divided text is out."""
+
+    row: OutRow
+    parts: list[int]
+
+    def needs(self, wants: Wants) -> None:
+        wants.conversations.add(self.row.conversation)
+
+    def apply(self, group: Group) -> None:
+        conversation = group.conversation(self.row.conversation)
+        group.change_status(conversation, self.row.pk, Status.SENDING, parts=self.parts)

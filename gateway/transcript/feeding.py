@@ -1,0 +1,231 @@
+"""Row → application, and a row's end state."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+
+from gateway.fields import clean
+from gateway.models import UNSETTLED, Conversation, Kind, Message, Sender, Status
+from gateway.transcript.group import Group, Wants, is_held
+from gateway.transcript.saying import add_outbound
+from gateway.transcript.scopes import close_scope, end_scope, start_clock
+from gateway.types import Outbound, Person
+
+MOST_FEEDINGS = 3
+APOLOGY_ORDINAL = -1
+
+
+@dataclass(frozen=True, slots=True)
+class InRow:
+    """An inbound row on its way through the application. `feedings` counts those before this one."""
+
+    pk: int
+    conversation: int
+    kind: str
+    method: str
+    event: dict[str, Any]
+    text: str
+    feedings: int
+
+
+def in_row(message: Message) -> InRow:
+    return InRow(
+        message.pk,
+        message.conversation_id,
+        str(message.kind),
+        message.method,
+        message.payload,
+        message.text,
+        message.feedings,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """`fed`: whether the row goes to the application now (else it is settled already). The rest makes a scope."""
+
+    fed: bool
+    ticking: bool = False
+    resumed: bool = False
+    session: dict[str, Any] = field(default_factory=dict)
+    uuid: str = ""
+    chat: dict[str, Any] = field(default_factory=dict)
+    address: dict[str, Any] = field(default_factory=dict)
+    person: Person = field(default_factory=lambda: Person(""))
+    user: "AbstractBaseUser | AnonymousUser" = field(default_factory=AnonymousUser)
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """Marks a row as in hand, which is durable before it is fed, so that a row that kills the process is counted.
+
+    `fresh`: an instance is to be started, which needs to know who is talking. `courtesy` is what the gateway says
+    itself if a holder has the conversation and the row is settled unfed, or if the row is fed under a `neutral` name:
+    those have no words for what is a protocol's own.
+    """
+
+    row: InRow
+    timeout: float
+    fresh: bool = True
+    courtesy: Outbound | None = None
+    neutral: bool = False
+
+    def needs(self, wants: Wants) -> None:
+        wants.conversations.add(self.row.conversation)
+
+    def apply(self, group: Group) -> Begun:
+        conversation, row = group.conversation(self.row.conversation), self.row
+        if row.feedings >= MOST_FEEDINGS:
+            error = f"Fed {row.feedings} times; the process died with it each time."
+            group.change_status(conversation, row.pk, Status.DEAD, error=error, settled_at=group.now)
+            start_clock(group, conversation, self.timeout)
+            return Begun(fed=False, ticking=conversation.deadline is not None)
+        if self._unfed(conversation):
+            group.change_status(conversation, row.pk, Status.DONE, settled_at=group.now)
+            if row.kind == Kind.DISCONNECT:
+                close_scope(group, conversation)
+            if self.courtesy is not None:
+                add_outbound(group, conversation, self.courtesy, sender=Sender.SYSTEM)
+            return Begun(fed=False)
+        resumed = conversation.open
+        group.change_status(conversation, row.pk, Status.IN_HAND, feedings=row.feedings + 1)
+        group.alter(conversation, deadline=None)
+        if not resumed:
+            group.alter(conversation, open=True, session={})
+        if self.neutral and self.courtesy is not None and row.feedings == 0:
+            add_outbound(group, conversation, self.courtesy, sender=Sender.SYSTEM)
+        if self.fresh or not resumed:
+            return _begun(conversation, resumed=resumed)
+        return Begun(fed=True, resumed=True, address=conversation.address)
+
+    def _unfed(self, conversation: Conversation) -> bool:
+        if self.row.kind in (Kind.RESULT, Kind.RESUME, Kind.DISCONNECT) and not conversation.open:
+            return True  # They belong to a scope that has ended, and open none.
+        return is_held(conversation) and self.row.kind != Kind.DISCONNECT
+
+
+def _begun(conversation: Conversation, *, resumed: bool) -> Begun:
+    contact = conversation.contact
+    user: AbstractBaseUser | AnonymousUser = AnonymousUser()
+    person = Person("")
+    if contact is not None:
+        person = Person(contact.external_id, contact.name, contact.username, contact.language, contact.user_id)
+        user = contact.user or user
+    return Begun(
+        True,
+        False,
+        resumed,
+        conversation.session,
+        str(conversation.uuid),
+        conversation.chat,
+        conversation.address,
+        person,
+        user,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """A fed row reaches its end state, in one transaction with the session, the apology and the end of its scope.
+
+    `session` None: as it was. `ended`: the application is over, and its scope with it; `close`: the bot closed it.
+    """
+
+    row: InRow
+    status: Status
+    timeout: float
+    error: str = ""
+    session: dict[str, Any] | None = None
+    ended: bool = False
+    close: bool = False
+    farewell: bool = False
+    apology: Outbound | None = None
+
+    def needs(self, wants: Wants) -> None:
+        wants.conversations.add(self.row.conversation)
+
+    def apply(self, group: Group) -> bool:
+        """Returns whether the clock of the scope runs now."""
+        conversation = group.conversation(self.row.conversation)
+        group.change_status(conversation, self.row.pk, self.status, error=clean(self.error), settled_at=group.now)
+        if self.session is not None:
+            group.alter(conversation, session=self.session)
+        if self.apology is not None and not is_held(conversation):
+            self._apologise(group, conversation, self.apology)
+        if self.ended or self.row.kind == Kind.DISCONNECT:
+            close_scope(group, conversation)
+        elif self.close:
+            end_scope(group, conversation, "closed", farewell=self.farewell)
+        else:
+            start_clock(group, conversation, self.timeout)
+        return conversation.deadline is not None
+
+    def _apologise(self, group: Group, conversation: Conversation, apology: Outbound) -> None:
+        add_outbound(group, conversation, apology, sender=Sender.SYSTEM, cause_id=self.row.pk, ordinal=APOLOGY_ORDINAL)
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Ends an open scope from outside a handler. With `idle` only if really nothing is in hand, waiting or held.
+
+    `farewell` False: there is nobody to tell. Returns whether the scope ends or has ended.
+    """
+
+    conversation: int
+    code: str
+    farewell: bool
+    idle: bool = False
+
+    def needs(self, wants: Wants) -> None:
+        wants.conversations.add(self.conversation)
+
+    def apply(self, group: Group) -> bool:
+        conversation = group.conversation(self.conversation)
+        if not conversation.open:
+            return True
+        if self.idle and (_is_attended(conversation) or _has_unsettled(group, conversation)):
+            return False
+        end_scope(group, conversation, self.code, farewell=self.farewell)
+        return True
+
+
+def _is_attended(conversation: Conversation) -> bool:
+    return conversation.deadline is None or conversation.waiting or is_held(conversation)
+
+
+def _has_unsettled(group: Group, conversation: Conversation) -> bool:
+    if any(message.conversation_id == conversation.pk and message.status in UNSETTLED for message in group.added):
+        return True
+    return Message.objects.filter(conversation=conversation, status__in=UNSETTLED).exists()
+
+
+@dataclass(frozen=True, slots=True)
+class Recover:
+    """What a process that died had in hand goes back: rows to be fed again, sends whose outcome nobody knows.
+
+    Returns how many of either. Rows that carry `at_most_once` stay unknown; the others are sent again.
+    """
+
+    conversation: int
+
+    def needs(self, wants: Wants) -> None:
+        wants.conversations.add(self.conversation)
+
+    def apply(self, group: Group) -> tuple[int, int]:
+        conversation = group.conversation(self.conversation)
+        rows = Message.objects.filter(conversation=conversation, status__in=(Status.IN_HAND, Status.SENDING))
+        in_hand = sending = 0
+        for message in rows.order_by("pk"):
+            if message.status == Status.IN_HAND:
+                in_hand += 1
+                group.change(message, status=Status.RECEIVED)
+            else:
+                sending += 1
+                self._unknown(group, conversation, message)
+        return in_hand, sending
+
+    def _unknown(self, group: Group, conversation: Conversation, message: Message) -> None:
+        once = message.at_most_once or conversation.bot.at_most_once
+        error = "The process died while the call was under way: nobody knows whether it was done."
+        group.change(message, status=Status.UNKNOWN if once else Status.QUEUED, error=error)

@@ -1,0 +1,240 @@
+"""Application or operator → row."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.errors import Denied
+from gateway.fields import clean
+from gateway.models import Conversation, Direction, Kind, Message, Sender, Status
+from gateway.transcript.group import WORDS, Group, Wants, is_held, receipt, wanted
+from gateway.types import Buttons, Outbound, Receipt
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class OutRow:
+    """An outbound row on its way outside."""
+
+    pk: int
+    conversation: int
+    protocol: str
+    bot: str
+    kind: str
+    method: str
+    params: dict[str, Any]
+    text: str
+    buttons: Buttons | None
+    ref: str
+    address: dict[str, Any]
+    parts: list[int]
+    sends: int
+    at_most_once: bool
+    due_in: float
+
+
+def out_row(conversation: Conversation, message: Message, now: Any) -> OutRow:
+    due_in = (message.due_at - now).total_seconds() if message.due_at else 0.0
+    return OutRow(
+        message.pk,
+        conversation.pk,
+        conversation.protocol,
+        conversation.bot.name,
+        str(message.kind),
+        message.method,
+        message.payload,
+        message.text,
+        message.buttons,
+        message.ref,
+        conversation.address,
+        list(message.parts),
+        message.sends,
+        message.at_most_once or conversation.bot.at_most_once,
+        due_in,
+    )
+
+
+IMMEDIATE: set[str] = set()
+"""Protocols whose words are delivered by their commit; each says so when the engine starts it."""
+
+
+def add_outbound(group: Group, conversation: Conversation, outbound: Outbound, **fields: Any) -> Message:
+    """The row of something said, with the status that it begins with."""
+    immediate = conversation.protocol in IMMEDIATE
+    status = Status.SENT if immediate else Status.QUEUED
+    if outbound.error:
+        status = Status.FAILED
+    elif outbound.kind == Kind.NOTE or _is_late(conversation, outbound, fields["sender"]):
+        status = Status.NOTE
+    message = group.add(
+        conversation,
+        direction=Direction.OUT,
+        kind=outbound.kind,
+        text=outbound.text,
+        buttons=outbound.buttons,
+        method=outbound.method,
+        payload=outbound.params,
+        ref=clean(outbound.ref),
+        at_most_once=outbound.at_most_once,
+        status=status,
+        error=clean(outbound.error),
+        settled_at=None if status == Status.QUEUED else group.now,
+        **fields,
+    )
+    if status == Status.QUEUED:
+        group.to_deliver(conversation, message)
+    elif status == Status.SENT and outbound.kind == Kind.EDIT:
+        change_seen_text(group, by_ref(group, conversation, outbound.ref), outbound.text, outbound.buttons)
+    return message
+
+
+def _is_late(conversation: Conversation, outbound: Outbound, sender: str) -> bool:
+    """A holder has the conversation: the bot's words are notes. An answered button press is no word."""
+    return is_held(conversation) and sender == Sender.BOT and outbound.method != "answer_callback_query"
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Bot or system → row. With `cause` and `ordinal` it is the n-th thing said by the handler of that row.
+
+    `redelivered`: how often the row was fed before; then the n-th thing may be there already, and is not said twice.
+    `reports`: the application wants the result of what carries a `ref`.
+    """
+
+    conversation: int
+    outbound: Outbound
+    sender: str = Sender.BOT
+    cause: int | None = None
+    ordinal: int | None = None
+    redelivered: int = 0
+    reports: bool = False
+
+    def needs(self, wants: Wants) -> None:
+        wants.conversations.add(self.conversation)
+
+    def apply(self, group: Group) -> Callable[[], Receipt]:
+        conversation, attempt = group.conversation(self.conversation), 0
+        if self.redelivered:
+            said = self._already_said()
+            if said is not None and (said.text, said.method, said.payload) == self._content():
+                return receipt(said, duplicate=True)
+            if said is not None:
+                logger.warning("Row %s, fed again, gave another answer %s than before.", self.cause, self.ordinal)
+            if said is not None and group.status_of(said) == Status.QUEUED and not said.sends:
+                group.change(said, seen=said.seq is not None, **self._replacement())
+                group.to_deliver(conversation, said)
+                return receipt(said)
+            attempt = 0 if said is None else self.redelivered
+        message = add_outbound(
+            group,
+            conversation,
+            self.outbound,
+            sender=self.sender,
+            cause_id=self.cause,
+            ordinal=self.ordinal,
+            attempt=attempt,
+        )
+        if self.outbound.method == "ask_human" and not is_held(conversation):
+            group.alter(conversation, waiting=True)
+        if self.reports and self.outbound.ref and message.status in (Status.SENT, Status.FAILED):
+            done = message.status == Status.SENT
+            outcome = {"result": {"message_id": message.seq}} if done else {"error": message.error}
+            report(group, conversation, message.ref, outcome)
+        return receipt(message)
+
+    def _already_said(self) -> Message | None:
+        if self.cause is None or self.ordinal is None:
+            return None
+        said = Message.objects.filter(cause_id=self.cause, ordinal=self.ordinal)
+        return said.order_by("-attempt").first()
+
+    def _content(self) -> tuple[str, str, Any]:
+        return clean(self.outbound.text), self.outbound.method, self.outbound.params
+
+    def _replacement(self) -> dict[str, Any]:
+        return {
+            "text": clean(self.outbound.text),
+            "method": self.outbound.method,
+            "payload": self.outbound.params,
+            "buttons": self.outbound.buttons,
+        }
+
+
+def report(group: Group, conversation: Conversation, ref: str, outcome: dict[str, Any]) -> None:
+    """What a method that carried a `ref` gave back becomes an event of the application's."""
+    group.event(conversation, Kind.RESULT, {"ref": ref, "ok": "error" not in outcome, **outcome})
+
+
+def by_ref(group: Group, conversation: Conversation, ref: str) -> Message | None:
+    """The newest message that the bot calls by that name."""
+    for message in reversed(group.added):
+        if message.conversation_id == conversation.pk and message.ref == ref and message.kind == Kind.MESSAGE:
+            return message
+    found = Message.objects.filter(conversation=conversation, ref=ref, kind=Kind.MESSAGE, direction=Direction.OUT)
+    return found.order_by("-pk").first()
+
+
+def by_external_id(group: Group, conversation: Conversation, external_id: int) -> Message | None:
+    for message in reversed(group.added):
+        if message.conversation_id == conversation.pk and message.external_id == external_id and message.seq:
+            return message
+    found = Message.objects.filter(conversation=conversation, external_id=external_id, seq__isnull=False)
+    return found.order_by("-pk").first()
+
+
+def change_seen_text(group: Group, message: Message | None, text: str, buttons: Buttons | None = None) -> None:
+    """An edit shows as the same `seq` with a new rev. One without a text changes the buttons alone."""
+    if message is None or message.kind not in WORDS:
+        return
+    fields: dict[str, Any] = {"text": clean(text) or message.text}
+    if message.direction == Direction.OUT:
+        fields["buttons"] = buttons
+    group.change(message, seen=True, **fields)
+    conversation = group.conversation(message.conversation_id)
+    if message.seq == conversation.seq:
+        group.alter(conversation, last=fields["text"])
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorSay:
+    """`seen`: the newest `seq` that the operator had before their eyes."""
+
+    uuid: str
+    user: Any
+    name: str
+    client_id: str
+    outbound: Outbound
+    seen: int
+
+    def needs(self, wants: Wants) -> None:
+        """It is found by its UUID when its turn comes."""
+
+    def apply(self, group: Group) -> Callable[[], Receipt]:
+        conversation = wanted(group, self.uuid)
+        known = group.known_client(conversation, self.client_id) or self._known(conversation)
+        if known is not None:
+            return receipt(known, duplicate=True)
+        if conversation.holder_id != self.user.pk:
+            raise Denied("not_holder", "Take the conversation over before you answer.")
+        self._refuse_stale(group, conversation)
+        message = add_outbound(
+            group,
+            conversation,
+            self.outbound,
+            sender=Sender.OPERATOR,
+            author_id=self.user.pk,
+            name=self.name,
+            client_id=self.client_id,
+        )
+        group.know(message)
+        return receipt(message)
+
+    def _known(self, conversation: Conversation) -> Message | None:
+        return Message.objects.filter(conversation=conversation, client_id=self.client_id).first()
+
+    def _refuse_stale(self, group: Group, conversation: Conversation) -> None:
+        newer = Message.objects.filter(conversation=conversation, sender=Sender.OPERATOR, seq__gt=self.seen)
+        if newer.exclude(author_id=self.user.pk).exists():
+            raise Denied("stale", "Somebody else has answered meanwhile: read it first.")

@@ -1,0 +1,35 @@
+"""The beginning of the clock and the end of a scope, as columns of its conversation."""
+
+from datetime import timedelta
+
+from gateway.models import UNSETTLED, Conversation, Kind, Message
+from gateway.transcript.group import Group, is_held
+
+
+def start_clock(group: Group, conversation: Conversation, timeout: float) -> None:
+    if conversation.open and not is_held(conversation) and not conversation.waiting:
+        group.alter(conversation, deadline=group.now + timedelta(seconds=timeout))
+
+
+def close_scope(group: Group, conversation: Conversation) -> None:
+    if conversation.open:
+        # `waiting` stays: somebody was promised a human, whatever the bot does next.
+        group.alter(conversation, open=False, deadline=None, rev=conversation.rev + 1, changed_at=group.now)
+
+
+def end_scope(group: Group, conversation: Conversation, code: str, *, farewell: bool) -> None:
+    """With a farewell the scope ends when that row is settled; it is fed before anything that waits."""
+    group.alter(conversation, deadline=None)
+    if farewell and _is_ending(group, conversation):
+        return
+    if farewell:
+        group.event(conversation, Kind.DISCONNECT, {"code": code})
+    else:
+        close_scope(group, conversation)
+
+
+def _is_ending(group: Group, conversation: Conversation) -> bool:
+    """Its farewell is written already; a second one might end the next scope."""
+    if any(m.conversation_id == conversation.pk and m.kind == Kind.DISCONNECT for m in group.added):
+        return True
+    return Message.objects.filter(conversation=conversation, status__in=UNSETTLED, kind=Kind.DISCONNECT).exists()

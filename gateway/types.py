@@ -1,0 +1,114 @@
+"""The words that the rooms say to one another. Plain data; no model, no protocol."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Scope = MutableMapping[str, Any]
+Event = dict[str, Any]
+Receive = Callable[[], Awaitable[Event]]
+Send = Callable[[Event], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+Buttons = list[list[dict[str, str]]]
+"""Rows of buttons, each `{"text": …, "data": …}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who is talking, as the protocol knows them. `user_id` is a linked Django user's primary key."""
+
+    id: str
+    name: str = ""
+    username: str = ""
+    language: str = ""
+    user_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """What is to be said or done outside, in the words of the Bot API, which every protocol maps to its own.
+
+    `kind` is a `models.Kind`: "message" (words; has a `seq`), "edit", "call", or "note" (operators only).
+    `method` and `params` are what the protocol delivers; `text` and `buttons` what people see of it.
+    `error`, if any, says why this protocol cannot do it: the row is written as failed.
+    """
+
+    kind: str
+    method: str
+    params: dict[str, Any] = field(default_factory=dict)
+    text: str = ""
+    buttons: Buttons | None = None
+    ref: str = ""
+    at_most_once: bool = False
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """An update on its way to becoming a row.
+
+    `key` names the conversation within bot and protocol. `method` is the update's own kind ("message",
+    "callback_query", …) and `event` the keys that the application gets under that name, without `type` and
+    `redelivered`. `kind` is a `models.Kind`: "message", "button", "edit" or "update"; the first two are words and get a
+    `seq`. `update_id` (a bot's) and `client_id` (a conversation's) make a second delivery a no-op. `courtesy` is what
+    the gateway says itself where no application is fed (a button press must not spin). `edits` is the external id
+    of the message whose visible text this update changes. `blocked`: True, the user has blocked the bot; False, they
+    have unblocked it. `error`: nobody understands the update; it is kept as a dead letter.
+    """
+
+    protocol: str
+    bot: str
+    key: str
+    kind: str
+    method: str
+    event: dict[str, Any]
+    text: str = ""
+    person: Person | None = None
+    chat: dict[str, Any] = field(default_factory=dict)
+    address: dict[str, Any] = field(default_factory=dict)
+    uuid: str | None = None
+    update_id: int | None = None
+    client_id: str | None = None
+    external_id: int | None = None
+    edits: int | None = None
+    courtesy: Outbound | None = None
+    blocked: bool | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of an accepted or said thing, once committed. `rev` is the row's visible one."""
+
+    row: int
+    conversation: int
+    seq: int | None
+    rev: int
+    duplicate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """An outbound row on its way outside, as a protocol's `deliver` gets it.
+
+    `parts` are the external ids of the parts that are known to be out; `target` is the external id of the message
+    that `ref` names, for edits. `part_sent(id)` commits one more part and must be awaited before the next call.
+    """
+
+    row: int
+    bot: str
+    method: str
+    params: dict[str, Any]
+    text: str
+    address: dict[str, Any]
+    parts: list[int]
+    target: int | None
+    part_sent: Callable[[int], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The outside has confirmed. `id` is the (last) message's external id, `result` what the method gave back."""
+
+    id: int | None = None
+    result: Any = None

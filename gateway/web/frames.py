@@ -1,0 +1,176 @@
+"""The JSON frames of both sockets: what a client may say, and what we say about it."""
+
+import json
+from typing import Annotated, Any
+
+import msgspec
+
+from gateway.fields import clean
+
+FRAME_BYTES = 64 * 1024
+TEXT_CHARACTERS = 4096
+DATA_CHARACTERS = 64
+ID_CHARACTERS = 128
+
+GOING_AWAY = 4012
+TOO_SLOW = 4013
+TOO_LARGE = 4009
+BAD_ORIGIN = 4003
+NOT_ALLOWED = 4001
+
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=ID_CHARACTERS)]
+Data = Annotated[str, msgspec.Meta(min_length=1, max_length=DATA_CHARACTERS)]
+
+
+class BadFrame(Exception):
+    """A frame that cannot be taken. `code` is the error frame's, `id` the client's, where there is one."""
+
+    def __init__(self, code: str, detail: str, frame_id: str | None = None) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.id = frame_id
+
+
+class Hello(msgspec.Struct, tag="hello"):
+    token: str | None = None
+    since: int = 0
+    bot: str = "bot"
+
+
+class Message(msgspec.Struct, tag="message"):
+    id: Id
+    text: str
+
+
+class Button(msgspec.Struct, tag="button"):
+    id: Id
+    data: Data
+
+
+class Typing(msgspec.Struct, tag="typing"):
+    pass
+
+
+class OperatorHello(msgspec.Struct, tag="hello"):
+    pass
+
+
+class Watch(msgspec.Struct, tag="watch"):
+    conversation: str
+    since: int = 0
+
+
+class Take(msgspec.Struct, tag="take"):
+    conversation: str
+
+
+class Release(msgspec.Struct, tag="release"):
+    conversation: str
+
+
+class Say(msgspec.Struct, tag="say"):
+    conversation: str
+    id: Id
+    text: str
+    seen: int = 0
+
+
+Frame = msgspec.Struct
+
+
+class Vocabulary:
+    """The frames that one kind of socket understands."""
+
+    def __init__(self, *frames: type[Frame]) -> None:
+        self._tags = {frame.__struct_config__.tag for frame in frames}
+        self._type: Any = frames[0]
+        for frame in frames[1:]:
+            self._type = self._type | frame
+        self._decoder: msgspec.json.Decoder[Frame] = msgspec.json.Decoder(self._type)
+
+    def decode(self, text: str) -> Frame:
+        """Raises BadFrame."""
+        try:
+            frame = self._decoder.decode(text)
+        except (ValueError, RecursionError):
+            frame = self._decode_patiently(text)
+        return _checked(frame)
+
+    def _decode_patiently(self, text: str) -> Frame:
+        """Python's own decoder takes what a browser may send and msgspec refuses: half an emoji, as an escape."""
+        try:
+            found = json.loads(text, parse_constant=_refuse)
+        except (ValueError, RecursionError):
+            raise BadFrame("bad_frame", "The frame is no JSON, or is nested too deeply.") from None
+        if not isinstance(found, dict):
+            raise BadFrame("bad_frame", "A frame is a JSON object.")
+        flat = {key: clean(value) if isinstance(value, str) else value for key, value in found.items()}
+        try:
+            return msgspec.convert(flat, self._type)  # type: ignore[no-any-return]
+        except ValueError as error:
+            raise self._explained(flat, str(error)) from None
+
+    def _explained(self, found: dict[str, Any], reason: str) -> BadFrame:
+        name, frame_id = found.get("type"), found.get("id")
+        if not isinstance(frame_id, str) or not 0 < len(frame_id) <= ID_CHARACTERS:
+            frame_id = None
+        if not isinstance(name, str):
+            return BadFrame("bad_frame", "A frame has a 'type', a text.", frame_id)
+        if name not in self._tags:
+            return BadFrame("unknown_type", f"There is no frame of type {name[:64]!r}.", frame_id)
+        return BadFrame("bad_frame", reason, frame_id)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
+
+
+def _checked(frame: Frame) -> Frame:
+    frame_id = getattr(frame, "id", None)
+    if frame_id is not None and clean(frame_id) != frame_id:
+        raise BadFrame("bad_frame", "An id holds no NUL.")
+    if isinstance(frame, Message | Say):
+        frame.text = _checked_text(frame.text, frame_id)
+    return frame
+
+
+def _checked_text(text: str, frame_id: str | None) -> str:
+    if len(text) > TEXT_CHARACTERS:
+        raise BadFrame("too_long", f"A text has at most {TEXT_CHARACTERS} characters, this one {len(text)}.", frame_id)
+    if not text.strip():
+        raise BadFrame("bad_frame", "There is no text in it.", frame_id)
+    return clean(text)
+
+
+PUBLIC = Vocabulary(Hello, Message, Button, Typing)
+ADMIN = Vocabulary(OperatorHello, Watch, Take, Release, Say)
+
+
+def is_too_large(content: str | bytes) -> bool:
+    if isinstance(content, bytes) or content.isascii() or len(content) > FRAME_BYTES:
+        return len(content) > FRAME_BYTES
+    return len(content.encode("utf-8", "surrogatepass")) > FRAME_BYTES
+
+
+_encoder = msgspec.json.Encoder()
+
+
+def encode(frame: dict[str, Any]) -> str:
+    try:
+        return _encoder.encode(frame).decode()
+    except UnicodeEncodeError:
+        # Half an emoji in what another protocol has brought: as an escape it is JSON all the same.
+        return json.dumps(frame, default=str)
+
+
+def error(code: str, detail: str, frame_id: str | None = None, **more: Any) -> str:
+    frame = {"type": "error", "code": code, "detail": detail, **more}
+    return encode(frame if frame_id is None else {**frame, "id": frame_id})
+
+
+def ack(frame_id: str, seq: int | None, rev: int) -> str:
+    return encode({"type": "ack", "id": frame_id, "seq": seq, "rev": rev})
+
+
+TYPING = encode({"type": "typing", "from": "visitor"})

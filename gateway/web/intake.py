@@ -1,0 +1,94 @@
+"""From a visitor's frames to committed rows: strictly in order, many at a time, and never more waiting than a few."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from django.db import DatabaseError
+
+from gateway.errors import NotReady
+from gateway.types import Inbound, Person, Receipt
+from gateway.web import frames, rows, visitors
+from gateway.web.frames import Button, Message
+from gateway.web.live import Live
+
+if TYPE_CHECKING:
+    from gateway.engine import Engine
+
+logger = logging.getLogger(__name__)
+
+WAITING_FRAMES = 64
+GROUP_FRAMES = 32
+Words = Message | Button
+
+
+class Intake:
+    """The words of one socket. While a group of them is committed, the next ones gather."""
+
+    def __init__(self, live: Live, bot: str, visitor: UUID, person: Person, answer: Callable[[str], None]) -> None:
+        self.conversation: int | None = None
+        self._live = live
+        self._bot = bot
+        self._visitor = visitor
+        self._person = person
+        self._answer = answer
+        self._waiting: asyncio.Queue[Words] = asyncio.Queue(WAITING_FRAMES)
+
+    @property
+    def engine(self) -> "Engine":
+        return self._live.engine
+
+    async def put(self, words: Words) -> None:
+        """Waits where too much waits already: then the client is read no faster than its words are committed."""
+        await self._waiting.put(words)
+
+    async def run(self) -> None:
+        while True:
+            group = [await self._waiting.get()]
+            while len(group) < GROUP_FRAMES and not self._waiting.empty():
+                group.append(self._waiting.get_nowait())
+            try:
+                await self._accept(group)
+            finally:
+                for _ in group:
+                    self._waiting.task_done()
+
+    async def until_accepted(self) -> None:
+        """What was taken in is committed, also where the visitor has closed the page right after it."""
+        await self._waiting.join()
+
+    async def _accept(self, group: Sequence[Words]) -> None:
+        try:
+            receipts = await self.engine.accept([await self._inbound(words) for words in group])
+        except NotReady:
+            for words in group:
+                self._answer(frames.error("not_ready", "Not ready just now: send it again.", words.id))
+        except DatabaseError as error:
+            await self._accept_each(group, error)
+        else:
+            for words, receipt in zip(group, receipts, strict=True):
+                self._accepted(words, receipt)
+
+    async def _accept_each(self, group: Sequence[Words], error: DatabaseError) -> None:
+        """Something in the group cannot be stored. What of it was stored is known by its id."""
+        if len(group) > 1:
+            for words in group:
+                await self._accept([words])
+            return
+        logger.error("A visitor's words could not be stored: %s", error)
+        self._answer(frames.error("bad_frame", "This could not be stored.", group[0].id))
+
+    def _accepted(self, words: Words, receipt: Receipt) -> None:
+        self._answer(frames.ack(words.id, receipt.seq, receipt.rev))
+        if self.conversation is None:
+            self._live.tabs.born(self._visitor, receipt.conversation)
+
+    async def _inbound(self, words: Words) -> Inbound:
+        if isinstance(words, Message):
+            return visitors.message(words, self._bot, self._person)
+        label = None
+        if self.conversation is not None:
+            label = await self.engine.read(rows.label_of, self.conversation, words.data)
+        return visitors.button(words, self._bot, self._person, label)

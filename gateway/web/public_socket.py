@@ -1,0 +1,145 @@
+"""`/ws/chat/`: a visitor talks with a bot. The conversation belongs to the visitor's token, not to the socket."""
+
+import asyncio
+from uuid import UUID
+
+from django.db import DatabaseError
+
+from gateway import engine
+from gateway.errors import NotReady
+from gateway.web import bots, frames, origins, rows, tokens, visitors
+from gateway.web.frames import BadFrame, Button, Frame, Hello, Message, Typing
+from gateway.web.intake import Intake
+from gateway.web.live import Live, Reader, live_of
+from gateway.web.rows import Place
+from gateway.web.socket import Socket, logger
+from gateway.web.tokens import BadToken
+
+FINISH_SECONDS = 4.0
+
+
+class Talk:
+    """What a socket is about once its hello was taken."""
+
+    def __init__(self, socket: "PublicChatConsumer", live: Live, bot: str, visitor: UUID) -> None:
+        self.live = live
+        self.bot = bot
+        self.visitor = visitor
+        self.welcomed = False
+        self.born_as: int | None = None
+        self.reader = Reader(socket, 0)
+        person = visitors.person_of(socket.scope, visitor)
+        self.intake = Intake(live, bot, visitor, person, socket.offer)
+
+
+class PublicChatConsumer(Socket):
+    vocabulary = frames.PUBLIC
+
+    def __init__(self) -> None:
+        self._talk: Talk | None = None
+
+    async def refusal(self) -> str | None:
+        origin = origins.of(self.scope)
+        if origin is not None and (origins.is_static(origin) or await is_on_a_bots_list(origin)):
+            return None
+        return (
+            f"origin {origins.as_sent(self.scope)} may not open the public socket. It is on no list: "
+            "see WIDGET_ORIGINS, and the widget origins of each bot."
+        )
+
+    async def hear(self, frame: Frame) -> None:
+        if isinstance(frame, Hello):
+            await self._greet(frame)
+        elif self._talk is None:
+            raise BadFrame("bad_frame", "The first frame is a hello.", getattr(frame, "id", None))
+        elif isinstance(frame, Message | Button):
+            await self._talk.intake.put(frame)
+        elif isinstance(frame, Typing):
+            self._talk.live.tabs.forward(self._talk.visitor, self, frames.TYPING)
+
+    # Hello
+
+    async def _greet(self, hello: Hello) -> None:
+        if self._talk is not None:
+            raise BadFrame("bad_frame", "This socket has had its hello.")
+        running = engine.current()
+        if not bots.is_known(running, hello.bot):
+            raise BadFrame("unknown_bot", f"There is no bot named {hello.bot[:64]!r}.")
+        if not await running.read(origins.on_list_of, str(origins.of(self.scope)), hello.bot):
+            self._refuse_origin(hello.bot)
+            return
+        live, visitor = live_of(running), self._visitor_of(hello)
+        # Tabs are joined before the look for the row: it may be born in between.
+        talk = Talk(self, live, hello.bot, visitor)
+        live.tabs.join(visitor, self)
+        self._talk = talk
+        try:
+            place = await running.read(rows.find_visitors_place, visitor, hello.bot)
+        except (NotReady, DatabaseError):
+            self._talk = None
+            live.tabs.leave(visitor, self)
+            raise
+        await self._welcome(talk, place, hello.since)
+
+    def _refuse_origin(self, bot: str) -> None:
+        sent = origins.as_sent(self.scope)
+        logger.warning("Socket closed: origin %s is not on the list of bot %r (its widget origins).", sent, bot)
+        self.offer(frames.error("bad_origin", f"Pages of this site may not talk with {bot!r}."))
+        self.end(frames.BAD_ORIGIN)
+
+    def _visitor_of(self, hello: Hello) -> UUID:
+        if hello.token is None:
+            return tokens.new_visitor()
+        try:
+            return tokens.read(hello.token, hello.bot)
+        except BadToken:
+            self.offer(frames.error("bad_token", "The token is not valid any more: you are a new visitor."))
+            return tokens.new_visitor()
+
+    async def _welcome(self, talk: Talk, place: Place | None, since: int) -> None:
+        seq, rev = (place.seq, place.rev) if place else (0, 0)
+        frame = {
+            "type": "welcome",
+            "token": tokens.issue(talk.visitor, talk.bot),
+            "conversation": str(talk.visitor),
+            "seq": seq,
+            "rev": rev,
+            "bot": talk.bot,
+        }
+        await self.put(frames.encode(frame))
+        talk.reader.last = min(max(since, 0), rev)
+        talk.welcomed = True
+        self.spawn(talk.intake.run())
+        born_as = place.pk if place else talk.born_as
+        if born_as is not None:
+            self.born(born_as)
+
+    # The conversation
+
+    def born(self, conversation: int) -> None:
+        """It has its row: there is something to follow."""
+        talk = self._talk
+        if talk is None or self._over or talk.intake.conversation is not None:
+            return
+        talk.born_as = conversation
+        if talk.welcomed:
+            talk.intake.conversation = conversation
+            self.spawn(talk.live.follow_as_visitor(talk.reader, conversation))
+
+    async def ended(self) -> None:
+        if self._talk is not None and self._tasks:
+            accepted = asyncio.create_task(self._talk.intake.until_accepted())
+            await asyncio.wait({accepted}, timeout=FINISH_SECONDS)
+            accepted.cancel()
+
+    def left(self) -> None:
+        if self._talk is not None:
+            self._talk.live.leave(self._talk.reader)
+            self._talk.live.tabs.leave(self._talk.visitor, self)
+
+
+async def is_on_a_bots_list(origin: str) -> bool:
+    try:
+        return await engine.current().read(origins.on_any_list, origin)
+    except NotReady:
+        return False

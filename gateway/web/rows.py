@@ -1,0 +1,131 @@
+"""Rows as frames, ready to be sent. These read the database: they run on a reader's thread."""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from gateway.models import Conversation, Direction, Message, Sender
+from gateway.types import Buttons
+from gateway.web.frames import encode
+
+CHUNK = 200
+RECENT = 100
+LAST_CHARACTERS = 200
+LABELS_LOOKED_AT = 100
+VISITORS_ID = "v:"
+
+
+class Shown(NamedTuple):
+    """A message frame, and the revision that its readers follow."""
+
+    rev: int
+    text: str
+
+
+class Place(NamedTuple):
+    """A conversation, and where its counters stood when it was read."""
+
+    pk: int
+    seq: int
+    rev: int
+
+
+def find_place(uuid: UUID) -> Place | None:
+    found = Conversation.objects.filter(uuid=uuid).values_list("pk", "seq", "rev").first()
+    return Place(*found) if found else None
+
+
+def find_visitors_place(uuid: UUID, bot: str) -> Place | None:
+    rows = Conversation.objects.filter(uuid=uuid, bot__name=bot, protocol="webchat")
+    found = rows.values_list("pk", "seq", "rev").first()
+    return Place(*found) if found else None
+
+
+def public_messages(conversation: int, after: int) -> list[Shown]:
+    """The oldest `CHUNK` changes, newer than rev `after`, of what a visitor sees."""
+    # A row's own rev is never lower than the one it was seen at: so the index on it serves here too.
+    rows = Message.objects.filter(conversation_id=conversation, rev__gt=after, seen_rev__gt=after, seq__isnull=False)
+    return [Shown(row.seen_rev, encode(_public_message(row))) for row in rows.order_by("seen_rev")[:CHUNK]]
+
+
+def _public_message(row: Message) -> dict[str, Any]:
+    frame = {
+        "type": "message",
+        "seq": row.seq,
+        "rev": row.seen_rev,
+        "from": row.sender,
+        "name": row.name,
+        "text": row.text,
+        "buttons": row.buttons or [],
+        "at": row.at,
+    }
+    if row.sender == Sender.VISITOR and (row.client_id or "").startswith(VISITORS_ID):
+        frame["id"] = str(row.client_id).removeprefix(VISITORS_ID)
+    return frame
+
+
+def all_messages(conversation: int, uuid: str, after: int) -> list[Shown]:
+    """The oldest `CHUNK` changes of any row, newer than rev `after`, as operators see them."""
+    rows = Message.objects.filter(conversation_id=conversation, rev__gt=after).order_by("rev")[:CHUNK]
+    return [Shown(row.rev, encode(_operators_message(row, uuid))) for row in rows]
+
+
+def _operators_message(row: Message, uuid: str) -> dict[str, Any]:
+    # What is no word and has no text, such as a call, is told by the name of its method.
+    text = row.text if row.text or row.seq is not None else row.method
+    more = {"conversation": uuid, "row": row.pk, "rev": row.rev, "status": row.status, "error": row.error}
+    return {**_public_message(row), **more, "text": text}
+
+
+def conversations(pks: Iterable[int]) -> list[tuple[int, Shown]]:
+    return _shown(Conversation.objects.filter(pk__in=list(pks)))
+
+
+def recent_conversations() -> list[tuple[int, Shown]]:
+    """The `RECENT` that had a word last, newest first."""
+    return _shown(Conversation.objects.filter(last_at__isnull=False).order_by("-last_at")[:RECENT])
+
+
+def _shown(rows: Any) -> list[tuple[int, Shown]]:
+    found = rows.select_related("bot", "contact", "holder")
+    return [(row.pk, Shown(row.rev, encode(_conversation(row)))) for row in found]
+
+
+def _conversation(row: Conversation) -> dict[str, Any]:
+    return {
+        "type": "conversation",
+        "conversation": str(row.uuid),
+        "protocol": row.protocol,
+        "bot": row.bot.name,
+        "name": _name(row),
+        "state": row.state,
+        "holder": row.holder.get_username() if row.holder else None,
+        "seq": row.seq,
+        "rev": row.rev,
+        "last": row.last[:LAST_CHARACTERS],
+        "at": row.last_at or row.changed_at,
+    }
+
+
+def _name(row: Conversation) -> str:
+    person = (row.contact.name or row.contact.username) if row.contact else ""
+    return person or str(row.chat.get("title") or "")
+
+
+class Label(NamedTuple):
+    text: str
+    seq: int
+
+
+def label_of(conversation: int, data: str) -> Label | None:
+    """What the newest button with that data says, and the `seq` of the message that offers it."""
+    rows = Message.objects.filter(conversation_id=conversation, direction=Direction.OUT, seq__isnull=False)
+    for seq, buttons in rows.order_by("-seq").values_list("seq", "buttons")[:LABELS_LOOKED_AT]:
+        text = _text_of(buttons or [], data)
+        if text is not None:
+            return Label(text, int(seq or 0))
+    return None
+
+
+def _text_of(buttons: Buttons, data: str) -> str | None:
+    return next((button["text"] for row in buttons for button in row if button.get("data") == data), None)

@@ -1,0 +1,40 @@
+"""Who may sit at the admin socket, and still may: asked again at every action, and every few seconds."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+
+from gateway.types import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """What an operator had when the socket was opened."""
+
+    user_pk: Any
+    auth_hash: str
+    session: Any
+    session_key: str | None
+
+
+def badge_of(scope: Scope) -> Badge | None:
+    """None: nobody who may be here. The user was loaded by Channels' AuthMiddleware; this asks no database."""
+    user = scope.get("user")
+    if user is None or not user.is_authenticated or not user.is_active or not user.is_staff:
+        return None
+    # Signed cookies have no place on our side that could know of a log-out.
+    session = None if settings.SESSION_ENGINE.endswith("signed_cookies") else scope.get("session")
+    return Badge(user.pk, user.get_session_auth_hash(), session, session.session_key if session else None)
+
+
+def still_allowed(badge: Badge) -> Any:
+    """The user as they are now; None where they have signed out, or are no active staff any more, or have another
+    password. Reads the database."""
+    user = get_user_model().objects.filter(pk=badge.user_pk, is_active=True, is_staff=True).first()
+    if user is None or user.get_session_auth_hash() != badge.auth_hash:
+        return None
+    if badge.session_key and not badge.session.exists(badge.session_key):
+        return None
+    return user

@@ -1,0 +1,71 @@
+"""A visitor's words as the engine takes them in."""
+
+import time
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.utils.translation.trans_real import parse_accept_lang_header
+
+from gateway.models import Kind
+from gateway.types import Inbound, Person, Scope
+from gateway.web.frames import Button, Message
+from gateway.web.rows import VISITORS_ID, Label
+
+LONGEST_HEADER = 500
+
+
+def person_of(scope: Scope, visitor: UUID) -> Person:
+    """Who talks. `scope["user"]` needs no database: Channels' AuthMiddleware has loaded it before the socket opened."""
+    user = scope.get("user")
+    if user is None or not user.is_authenticated:
+        return Person(id=str(visitor), language=language_of(scope))
+    return Person(
+        id=str(visitor),
+        name=user.get_full_name() or user.get_username(),
+        username=user.get_username(),
+        language=language_of(scope),
+        user_id=user.pk,
+    )
+
+
+def language_of(scope: Scope) -> str:
+    """The language that the browser prefers, such as "pt-br"; empty where it says none."""
+    for name, value in scope.get("headers", ()):
+        if name.lower() == b"accept-language":
+            languages = parse_accept_lang_header(value[:LONGEST_HEADER].decode("latin-1"))
+            return next((tag for tag, _ in languages if tag != "*"), "")
+    return ""
+
+
+def message(frame: Message, bot: str, person: Person) -> Inbound:
+    return _inbound(frame, bot, person, Kind.MESSAGE, "message", frame.text, {"text": frame.text})
+
+
+def button(frame: Button, bot: str, person: Person, label: Label | None) -> Inbound:
+    """`label`: what the button says; a button that is no longer there is told by its data."""
+    pressed: dict[str, Any] = {"data": frame.data}
+    if label is not None:
+        pressed["message_id"] = label.seq
+    text = label.text if label else frame.data
+    return _inbound(frame, bot, person, Kind.BUTTON, "callback_query", text, pressed)
+
+
+def _inbound(
+    frame: Message | Button, bot: str, person: Person, kind: Kind, method: str, text: str, keys: dict[str, Any]
+) -> Inbound:
+    name = "message_id" if kind == Kind.MESSAGE else "id"
+    more = {name: frame.id, "date": int(time.time()), "update": msgspec.to_builtins(frame)}
+    return Inbound(
+        protocol="webchat",
+        bot=bot,
+        key=person.id,
+        uuid=person.id,
+        kind=kind,
+        method=method,
+        event={**keys, **more},
+        text=text,
+        person=person,
+        chat={"id": person.id, "type": "web", "title": "", "thread_id": None},
+        client_id=VISITORS_ID + frame.id,
+    )

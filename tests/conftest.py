@@ -1,0 +1,113 @@
+"""What tests of every room share."""
+
+import functools
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from tests.fake_telegram import FakeTelegram, in_thread
+from tests.gateway_process import GatewayProcess
+from tests.services import missing_services, postgres_database, redis_database
+
+missing = functools.cache(missing_services)
+EVERYTHING = bool(os.environ.get("CI") or os.environ.get("EVERYTHING"))
+
+# Each of these starts the whole product many times over, for what tests of the rooms show already.
+THOROUGH = (
+    "notes/", "outside/test_bots.py", "outside/test_delivery.py", "outside/test_scopes.py", "outside/test_operators.py",
+    "test_daphne_limits.py", "test_reload.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if EVERYTHING:
+        return
+    skipped = pytest.mark.skip(reason="whole processes, many times over: only where CI or EVERYTHING is set")
+    for item in items:
+        if item.nodeid.removeprefix("tests/").startswith(THOROUGH):
+            item.add_marker(skipped)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Tests of real services are skipped where there are none, and fail where there should be (CI)."""
+    if item.get_closest_marker("services") is None or not missing():
+        return
+    reason = f"cannot reach {missing()}"
+    if os.environ.get("CI"):
+        pytest.fail(f"{reason}, though CI is set", pytrace=False)
+    pytest.skip(reason)
+
+
+Caller = Callable[..., Any]
+
+
+@pytest_asyncio.fixture
+async def fake() -> AsyncIterator[FakeTelegram]:
+    """Telegram in the test's own loop, for asynchronous tests."""
+    async with FakeTelegram() as server:
+        yield server
+
+
+@pytest_asyncio.fixture
+async def call(fake: FakeTelegram) -> AsyncIterator[Caller]:
+    """Calls a method of `fake` with a JSON body and gives (status, body)."""
+    async with aiohttp.ClientSession() as session:
+
+        async def post(method: str, *, token: str = "", **params: Any) -> tuple[int, dict[str, Any]]:
+            async with session.post(f"{fake.url}/bot{token or fake.token}/{method}", json=params) as response:
+                return response.status, await response.json()
+
+        yield post
+
+
+@pytest.fixture
+def telegram() -> Iterator[FakeTelegram]:
+    """Telegram in a thread of its own, for synchronous tests."""
+    with in_thread(FakeTelegram()) as fake:
+        yield fake
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.services)])
+def backend(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    """The environment of the embedded gateway, and of one on PostgreSQL and Redis."""
+    if request.param == "sqlite":
+        yield {}
+        return
+    with postgres_database() as url:
+        yield {"DATABASE_URL": url, "CHANNELS_URL": redis_database()}
+
+
+long_run = pytest.mark.skipif(not EVERYTHING, reason="under uvicorn as well: only where CI or EVERYTHING is set")
+
+
+@pytest.fixture(params=["daphne", pytest.param("uvicorn", marks=long_run)])
+def server(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+StartGateway = Callable[..., GatewayProcess]
+
+
+@pytest.fixture
+def start_gateway(telegram: FakeTelegram) -> Iterator[StartGateway]:
+    """Starts gateways whose bot is on `telegram`; all of them end with the test."""
+    started: list[GatewayProcess] = []
+
+    def start(env: dict[str, str] | None = None, *, ready: bool = True, **how: object) -> GatewayProcess:
+        gateway = GatewayProcess({**telegram_env(telegram), **(env or {})}, **how)  # type: ignore[arg-type]
+        started.append(gateway)
+        return gateway.start(ready=ready)
+
+    yield start
+    for gateway in started:
+        print(f"--- the log of {gateway.url} ---\n{gateway.log_text()[-6000:]}")
+        gateway.close()
+
+
+def telegram_env(telegram: FakeTelegram) -> dict[str, str]:
+    """Polling by default; a test adds TELEGRAM_WEBHOOK_URL for the webhook."""
+    return {"TELEGRAM_API_URL": telegram.url, "TELEGRAM_BOT_TOKEN": telegram.token, "FLOOD_LIMITS": "off"}

@@ -1,0 +1,45 @@
+"""What tests of the engine's rare moments share: one conversation, watched and brought to a certain point."""
+
+from gateway.engine import Engine
+from gateway.models import Conversation, Message, Status
+from tests.communicator import Chat, Outside, eventually
+
+
+def outside(engine: Engine) -> Outside:
+    server = engine.protocols["telegram"]
+    assert isinstance(server, Outside)
+    return server
+
+
+async def stop(engine: Engine) -> None:
+    await engine.stop()
+    engine._node = None
+
+
+async def conversation() -> Conversation:
+    """The only one, as it is now."""
+    return await Conversation.objects.aget()
+
+
+async def until_closed() -> None:
+    async def closed() -> bool:
+        return not (await conversation()).open
+
+    await eventually(closed, "the end of the scope")
+
+
+async def until_in_hand(chat: Chat) -> None:
+    async def in_hand() -> bool:
+        return bool(await chat.rows(status=Status.IN_HAND))
+
+    await eventually(in_hand, "a row in hand")
+
+
+async def until_all_sent(chat: Chat) -> list[Message]:
+    """All outbound rows, once each has its end state."""
+
+    async def done() -> bool:
+        return not await chat.rows(direction="out", status__in=(Status.QUEUED, Status.SENDING))
+
+    await eventually(done, "the end of every send")
+    return await chat.rows(direction="out")

@@ -1,0 +1,119 @@
+"""Bots with a channel layer, and layers whose failure ends nobody."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from channels.consumer import AsyncConsumer, SyncConsumer
+from channels.exceptions import StopConsumer
+from channels.layers import get_channel_layer
+from django.db import transaction
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from gateway import layers, redis_layer
+from gateway.layers import MemoryLayer
+from gateway.models import Bot, Conversation, Status
+from gateway.redis_layer import RedisLayer
+from tests.communicator import Chat, eventually
+from tests.engines import StartEngine, start
+
+__all__ = ["start"]
+
+
+class Member(AsyncConsumer):
+    async def telegram_message(self, message: dict[str, Any]) -> None:
+        await self.channel_layer.group_add("room", self.channel_name)
+        await self.send({"type": "telegram.message", "text": f"said {message['text']}"})
+
+    async def room_news(self, event: dict[str, Any]) -> None:
+        if event["text"] == "boom":
+            raise ValueError("in a layer's handler")
+        if event["text"] == "stop":
+            raise StopConsumer
+        await self.send({"type": "telegram.message", "text": f"news {event['text']}"})
+
+
+async def send_news(text: str) -> None:
+    layer = get_channel_layer()
+    assert layer is not None
+    await layer.group_send("room", {"type": "room.news", "text": text})
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_bot_hears_its_layer_and_such_words_have_no_ordinal(start: StartEngine) -> None:
+    chat = Chat(await start(Member.as_asgi()), 1)
+    await chat.says("a")
+    await chat.heard(1)
+    await send_news("x")
+    assert await chat.heard(2) == ["said a", "news x"]
+    first, second = await chat.rows(direction="out")
+    assert (first.ordinal, second.ordinal, second.cause_id) == (1, None, None)
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_an_exception_in_a_layers_handler_loses_no_word(start: StartEngine) -> None:
+    chat = Chat(await start(Member.as_asgi()), 1)
+    await chat.says("a")
+    await chat.heard(1)
+    await chat.settled()
+    await asyncio.gather(send_news("boom"), chat.says("b", "c"))
+    assert await chat.heard(3) == ["said a", "said b", "said c"]
+    assert {row.status for row in await chat.settled()} == {Status.DONE}
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_stop_consumer_in_a_layers_handler_ends_the_scope(start: StartEngine) -> None:
+    chat = Chat(await start(Member.as_asgi()), 1)
+    await chat.says("a")
+    await chat.settled()
+    await send_news("stop")
+
+    async def ended() -> bool:
+        return not (await Conversation.objects.aget()).open
+
+    await eventually(ended, "the end of the scope")
+    await chat.says("b")
+    assert await chat.heard(2) == ["said a", "said b"]
+
+
+class InTransaction(SyncConsumer):
+    """A handler that says something inside its own transaction, and raises after it."""
+
+    def telegram_message(self, message: dict[str, Any]) -> None:
+        with transaction.atomic():
+            Bot.objects.create(name=message["text"])
+            self.send({"type": "telegram.message", "text": "inside"})
+        self.send({"type": "telegram.message", "text": "after"})
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_send_never_waits_for_the_database(start: StartEngine) -> None:
+    chat = Chat(await start(InTransaction.as_asgi()), 1)
+    await chat.says("one", "two")
+    assert await chat.heard(4) == ["inside", "after"] * 2
+
+
+async def test_many_consumers_on_the_memory_layer_walk_it_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer, walks = MemoryLayer(), []
+    monkeypatch.setattr(layers.InMemoryChannelLayer, "_clean_expired", lambda self: walks.append(1))
+    channels = [await layer.new_channel() for _ in range(200)]
+    readers = [asyncio.create_task(layer.receive(channel)) for channel in channels]
+    await asyncio.sleep(0)
+    for channel in channels:
+        await layer.send(channel, {"type": "x", "to": channel})
+    assert [message["to"] for message in await asyncio.gather(*readers)] == channels
+    assert len(walks) <= 1
+
+
+async def test_receive_outlives_redis(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: list[Any] = [RedisConnectionError("gone"), TimeoutError(), OSError(), {"type": "back"}]
+
+    async def receive(self: RedisLayer, channel: str) -> Any:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(redis_layer.RedisChannelLayer, "receive", receive)
+    monkeypatch.setattr(layers, "LONGEST_PAUSE_SECONDS", 0.1)
+    assert await RedisLayer(hosts=["redis://127.0.0.1:1"]).receive("specific.x!y") == {"type": "back"}

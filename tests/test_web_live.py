@@ -1,0 +1,170 @@
+"""Readers of rows: no gap, nothing twice, one query for many readers."""
+
+import asyncio
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import OperationalError
+
+from gateway.web import live as live_module
+from gateway.web.live import Live, Reader
+from gateway.web.rows import CHUNK, Shown
+from tests.communicator import until
+
+
+class Rows:
+    """A conversation whose rows are numbers, and the engine over it."""
+
+    def __init__(self) -> None:
+        self.rev = 0
+        self.reads = 0
+        self.failures = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self._callbacks: set[Callable[[int], None]] = set()
+        self.ring = SimpleNamespace(subscribe=self.subscribe)
+
+    def subscribe(self, conversation: int, callback: Callable[[int], None]) -> Callable[[], None]:
+        self._callbacks.add(callback)
+        return lambda: self._callbacks.discard(callback)
+
+    @property
+    def followed(self) -> bool:
+        return bool(self._callbacks)
+
+    def write(self, count: int = 1) -> None:
+        for _ in range(count):
+            self.rev += 1
+            for callback in tuple(self._callbacks):
+                callback(self.rev)
+
+    async def read(self, function: Callable[..., Any], *args: Any) -> Any:
+        self.reads += 1
+        if self.failures:
+            self.failures -= 1
+            raise OperationalError("gone")
+        found = function(*args)
+        await self.gate.wait()
+        await asyncio.sleep(0)
+        return found
+
+    def newer(self, *args: Any) -> list[Shown]:
+        after = args[-1]
+        return [Shown(rev, str(rev)) for rev in range(after + 1, min(self.rev, after + CHUNK) + 1)]
+
+
+class Outlet:
+    def __init__(self) -> None:
+        self.got: list[int] = []
+
+    def offer(self, text: str) -> None:
+        self.got.append(int(text))
+
+    async def put(self, text: str) -> None:
+        await asyncio.sleep(0)
+        self.got.append(int(text))
+
+
+@pytest.fixture
+def rows(monkeypatch: pytest.MonkeyPatch) -> Rows:
+    found = Rows()
+    monkeypatch.setattr(live_module.rows, "public_messages", found.newer)
+    monkeypatch.setattr(live_module.rows, "all_messages", found.newer)
+    monkeypatch.setattr(live_module, "PAUSE_SECONDS", 0.01)
+    return found
+
+
+@pytest.fixture
+def live(rows: Rows) -> Live:
+    return Live(rows)  # type: ignore[arg-type]
+
+
+async def up_to(outlet: Outlet, rev: int) -> None:
+    await until(lambda: outlet.got[-1:] == [rev], f"rev {rev}", lambda: outlet.got[-5:])
+
+
+async def test_a_reader_catches_up_and_then_hears(rows: Rows, live: Live) -> None:
+    rows.write(3 * CHUNK + 5)
+    outlet = Outlet()
+    await live.follow_as_visitor(Reader(outlet, 7), 1)
+    rows.write(2)
+    await up_to(outlet, rows.rev)
+    assert outlet.got == list(range(8, rows.rev + 1))
+
+
+async def test_what_is_written_while_somebody_joins_is_neither_lost_nor_doubled(rows: Rows, live: Live) -> None:
+    outlets = [Outlet() for _ in range(20)]
+    joining = []
+    for outlet in outlets:
+        rows.write(37)
+        joining.append(asyncio.create_task(live.follow_as_visitor(Reader(outlet, 0), 1)))
+        await asyncio.sleep(0)
+    rows.write(500)
+    await asyncio.gather(*joining)
+    rows.write()
+    for outlet in outlets:
+        await up_to(outlet, rows.rev)
+        assert outlet.got == list(range(1, rows.rev + 1))
+
+
+async def test_many_readers_and_many_rings_make_few_reads(rows: Rows, live: Live) -> None:
+    outlets = [Outlet() for _ in range(50)]
+    for outlet in outlets:
+        await live.follow_as_visitor(Reader(outlet, 0), 1)
+    await asyncio.sleep(0.01)
+    before = rows.reads
+    rows.gate.clear()
+    rows.write()
+    await asyncio.sleep(0)
+    rows.write(100)
+    rows.gate.set()
+    for outlet in outlets:
+        await up_to(outlet, 101)
+    assert rows.reads - before == 2
+
+
+async def test_more_news_than_one_read_holds_comes_whole(rows: Rows, live: Live) -> None:
+    outlet = Outlet()
+    await live.follow_as_visitor(Reader(outlet, 0), 1)
+    rows.write(3 * CHUNK)
+    await up_to(outlet, 3 * CHUNK)
+    assert outlet.got == list(range(1, 3 * CHUNK + 1))
+
+
+async def test_visitors_and_operators_are_read_for_apart(rows: Rows, live: Live) -> None:
+    visitor, operator = Outlet(), Outlet()
+    await live.follow_as_visitor(Reader(visitor, 0), 1)
+    await live.follow_as_operator(Reader(operator, 0), 1, uuid4())
+    rows.write()
+    await up_to(visitor, 1)
+    await up_to(operator, 1)
+
+
+async def test_the_last_one_to_leave_ends_the_feed(rows: Rows, live: Live) -> None:
+    first, second, outlet = Reader(Outlet(), 0), Reader(Outlet(), 0), Outlet()
+    await live.follow_as_visitor(first, 1)
+    await live.follow_as_visitor(second, 1)
+    live.leave(first)
+    live.leave(first)
+    assert rows.followed
+    live.leave(second)
+    assert not rows.followed
+    before = rows.reads
+    rows.write()
+    await asyncio.sleep(0.01)
+    assert rows.reads == before
+    await live.follow_as_visitor(Reader(outlet, 0), 1)
+    assert outlet.got == [1]
+
+
+async def test_a_database_that_was_away_costs_no_word(rows: Rows, live: Live) -> None:
+    outlet = Outlet()
+    rows.failures = 2
+    await live.follow_as_visitor(Reader(outlet, 0), 1)
+    rows.failures = 2
+    rows.write(3)
+    await up_to(outlet, 3)
+    assert outlet.got == [1, 2, 3]
