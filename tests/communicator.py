@@ -103,6 +103,15 @@ class Chat:
         found = Message.objects.filter(conversation__key=f"chat:{self.user}", **query).order_by("pk")
         return await self.engine.read(lambda: list(found.select_related("conversation")))
 
+    async def sent(self, count: int) -> list[Message]:
+        """The outbound rows, once `count` of them are marked as sent: the mark follows what the person hears."""
+
+        async def marked() -> bool:
+            return len(await self.rows(direction="out", status="sent")) >= count
+
+        await eventually(marked, f"{count} rows sent")
+        return await self.rows(direction="out")
+
     async def settled(self) -> list[Message]:
         """All inbound rows, once each has its end state."""
 

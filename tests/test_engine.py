@@ -35,7 +35,7 @@ async def test_the_documentations_consumer_runs_unchanged(start: StartEngine) ->
     assert await chat.heard(1) == ["You said: hello"]
     (inbound,) = await chat.settled()
     assert (inbound.status, inbound.seq, inbound.feedings) == (Status.DONE, 1, 1)
-    (outbound,) = await chat.rows(direction="out", status="sent")
+    (outbound,) = await chat.sent(1)
     assert (outbound.seq, outbound.cause_id, outbound.ordinal, outbound.external_id) == (2, inbound.pk, 1, 1)
 
 
