@@ -78,6 +78,18 @@ class Bot(models.Model):
         default=False,
         help_text="Never repeat a send whose outcome is unknown; it may then be missing instead of double.",
     )
+    operators = models.ManyToManyField(
+        settings.AUTH_USER_MODEL,
+        blank=True,
+        related_name="operates",
+        help_text="Who may see and answer this bot's conversations. Nobody here and below: all staff.",
+    )
+    watchers = models.ManyToManyField(
+        settings.AUTH_USER_MODEL,
+        blank=True,
+        related_name="watches",
+        help_text="Who may see this bot's conversations, and not answer.",
+    )
 
     def __str__(self) -> str:
         return self.name
@@ -200,8 +212,10 @@ class Message(models.Model):
     error = models.TextField(blank=True)
     feedings = models.SmallIntegerField(default=0)
     sends = models.SmallIntegerField(default=0)
+    unknowns = models.SmallIntegerField(default=0, help_text="calls of which nobody knows whether they were done")
     due_at = models.DateTimeField(null=True, blank=True)
     at_most_once = models.BooleanField(default=False)
+    announcement = models.BooleanField(default=False, help_text="paced, and behind every answer")
     settled_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
