@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help run test lint types e2e lock venv
+.PHONY: help run test chaos lint types e2e bench lock venv
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9]*\):[^#]*## /  make \1\t/p' Makefile | expand -t 16
@@ -26,24 +26,32 @@ test: venv ## every test that this machine can run; names what it skips
 	@$(INSTALL) run test
 	@$(PY) -m pytest -n $(TESTS_AT_ONCE)
 
+chaos: venv ## tries every promise with its fault; ONLY="G1 G8" chooses, LONG=1 takes its time
+	@$(INSTALL) run test
+	@$(PY) -m tests.chaos
+
 lint: venv ## ruff: rules and format
 	@$(INSTALL) lint
 	@$(VENV)/bin/ruff check
 	@$(VENV)/bin/ruff format --check
 
 types: venv ## mypy, strict
-	@$(INSTALL) run test lint
+	@$(INSTALL) run test bench lint
 	@$(VENV)/bin/mypy
 
 e2e: venv ## the browser tests; needs Chromium
 	@$(INSTALL) run test e2e
 	@$(PY) -m pytest -m browser
 
+bench: venv ## what a message costs, beside two bot libraries; LONG=1, ONLY="webhook peers"
+	@$(INSTALL) run test bench
+	@$(PY) -m bench
+
 lock: venv ## brings uv.lock and requirements/*.txt in step with pyproject.toml
 	@$(INSTALL) lint
 	$(VENV)/bin/uv lock
 	@$(EXPORT) --no-default-groups -o requirements/run.txt
-	@for group in test e2e lint; do $(EXPORT) --only-group $$group -o requirements/$$group.txt || exit 1; done
+	@for group in test e2e bench lint; do $(EXPORT) --only-group $$group -o requirements/$$group.txt || exit 1; done
 
 venv:
 	@sh requirements/venv.sh $(VENV)

@@ -15,10 +15,12 @@ from bots.chatty import ChattyBotConsumer  # noqa: E402
 from bots.desk import DeskConsumer  # noqa: E402
 from bots.pages import PagesConsumer  # noqa: E402
 from bots.survey import SurveyConsumer  # noqa: E402
+from gateway.flow import flow_control  # noqa: E402
 from gateway.lifespan import Lifespan  # noqa: E402
 from gateway.telegram.webhook import Webhook  # noqa: E402
 from gateway.web.admin_socket import AdminChatConsumer  # noqa: E402
 from gateway.web.body import limit_body  # noqa: E402
+from gateway.web.metrics import metrics  # noqa: E402
 from gateway.web.public_socket import PublicChatConsumer  # noqa: E402
 from gateway.web.socket import refuse  # noqa: E402
 
@@ -33,19 +35,24 @@ any_other = re_path("", ChattyBotConsumer.as_asgi())
 
 application = ProtocolTypeRouter(
     {
-        "http": URLRouter(
-            [
-                path("telegram/<str:bot>/", Webhook()),
-                re_path("", limit_body(django_application)),
-            ]
-        ),
-        "websocket": AuthMiddlewareStack(
+        "http": flow_control(
             URLRouter(
                 [
-                    path("ws/chat/admin/", AdminChatConsumer.as_asgi()),
-                    path("ws/chat/", PublicChatConsumer.as_asgi()),
-                    re_path("", refuse),
+                    path("telegram/<str:bot>/", Webhook()),
+                    path("metrics", metrics),
+                    re_path("", limit_body(django_application)),
                 ]
+            )
+        ),
+        "websocket": flow_control(
+            AuthMiddlewareStack(
+                URLRouter(
+                    [
+                        path("ws/chat/admin/", AdminChatConsumer.as_asgi()),
+                        path("ws/chat/", PublicChatConsumer.as_asgi()),
+                        re_path("", refuse),
+                    ]
+                )
             )
         ),
         "telegram": URLRouter([*chat_bots, any_other]),

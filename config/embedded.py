@@ -1,11 +1,30 @@
-"""What the first run makes for itself, so that nothing must be configured."""
+"""What the first run makes for itself, so that nothing must be configured, and settings of few choices."""
 
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
+
+T = TypeVar("T")
+
+
+def one_of(name: str, value: str, *choices: str) -> str:
+    """The value of a setting that is one of a few words. Raises ImproperlyConfigured."""
+    if value not in choices:
+        raise ImproperlyConfigured(f"{name}={value!r} is none of {', '.join(choices)}: set it to one of them.")
+    return value
+
+
+def from_file(name: str, read: Callable[[str], T], path: str) -> T:
+    """What a setting's file holds. Raises ImproperlyConfigured where it cannot be read."""
+    try:
+        return read(path)
+    except (OSError, UnicodeError) as error:
+        raise ImproperlyConfigured(f"{name}={path} cannot be read ({type(error).__name__}).") from None
 
 
 def secret_key(folder: Path) -> str:

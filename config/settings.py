@@ -6,7 +6,9 @@ from urllib.parse import urlsplit
 
 import environ
 
-from config.embedded import secret_key
+from config.embedded import from_file, one_of, secret_key
+from gateway.reload import is_child
+from gateway.telegram.tokens import in_file, named_in_file
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(os.environ.get("DATA_DIR", BASE_DIR / "data"))
@@ -28,16 +30,48 @@ ALLOWED_HOSTS = env.list(
 )
 CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
 
+# The files are read again whenever Telegram refuses a token, and from time to time.
+TELEGRAM_BOT_TOKEN_FILE = env.str("TELEGRAM_BOT_TOKEN_FILE", default="")
+TELEGRAM_BOTS_FILE = env.str("TELEGRAM_BOTS_FILE", default="")
 TELEGRAM_BOT_TOKEN = env.str("TELEGRAM_BOT_TOKEN", default="")
+TELEGRAM_BOT_TOKEN = from_file("TELEGRAM_BOT_TOKEN_FILE", in_file, TELEGRAM_BOT_TOKEN_FILE) or TELEGRAM_BOT_TOKEN
 TELEGRAM_BOTS = env.dict("TELEGRAM_BOTS", default={})
+TELEGRAM_BOTS = {**TELEGRAM_BOTS, **from_file("TELEGRAM_BOTS_FILE", named_in_file, TELEGRAM_BOTS_FILE)}
 TELEGRAM_API_URL = env.str("TELEGRAM_API_URL", default="https://api.telegram.org").rstrip("/")
 TELEGRAM_WEBHOOK_URL = env.str("TELEGRAM_WEBHOOK_URL", default="").rstrip("/")
 TELEGRAM_WEBHOOK_SECRET = env.str("TELEGRAM_WEBHOOK_SECRET", default="")
 WIDGET_ORIGINS = env.list("WIDGET_ORIGINS", default=[])
 CONVERSATION_TIMEOUT = env.float("CONVERSATION_TIMEOUT", default=900)
 HOLDER_TIMEOUT = env.float("HOLDER_TIMEOUT", default=120)
+# What a bot's handlers may take: seconds an event until the user and the log are told, threads in all, sends an event.
+SLOW_HANDLER_SECONDS = env.float("SLOW_HANDLER_SECONDS", default=30)
+HANDLER_THREADS_MAX = env.int("HANDLER_THREADS_MAX", default=512)
+HANDLER_SENDS_MAX = env.int("HANDLER_SENDS_MAX", default=1000)
+# Of the database server's; 0: any number.
+HANDLER_CONNECTIONS_MAX = env.int("HANDLER_CONNECTIONS_MAX", default=50)
+# How fast a Telegram bot calls, unless FLOOD_LIMITS is off: in all, in a private chat, in a group, and to announce.
 FLOOD_LIMITS = env.bool("FLOOD_LIMITS", default=True)
+FLOOD_BOT_PER_SECOND = env.float("FLOOD_BOT_PER_SECOND", default=30)
+FLOOD_CHAT_PER_SECOND = env.float("FLOOD_CHAT_PER_SECOND", default=1)
+FLOOD_CHAT_BURST = env.int("FLOOD_CHAT_BURST", default=20)
+FLOOD_GROUP_PER_MINUTE = env.float("FLOOD_GROUP_PER_MINUTE", default=20)
+FLOOD_GROUP_BURST = env.int("FLOOD_GROUP_BURST", default=20)
+ANNOUNCEMENTS_PER_SECOND = env.float("ANNOUNCEMENTS_PER_SECOND", default=25)
 RATE_LIMITS = env.bool("RATE_LIMITS", default=True)
+# Each of these is off where it is 0.
+MESSAGES_PER_SECOND = env.int("MESSAGES_PER_SECOND", default=10)
+MESSAGES_PER_MINUTE = env.int("MESSAGES_PER_MINUTE", default=100)
+SOCKETS_PER_VISITOR = env.int("SOCKETS_PER_VISITOR", default=5)
+SOCKETS_PER_ADDRESS = env.int("SOCKETS_PER_ADDRESS", default=50)
+NEW_CHATS_PER_MINUTE = env.int("NEW_CHATS_PER_MINUTE", default=10)
+LOGINS_PER_MINUTE = env.int("LOGINS_PER_MINUTE", default=5)
+WEBHOOK_MISSES_PER_MINUTE = env.int("WEBHOOK_MISSES_PER_MINUTE", default=20)
+# Addresses or networks of the proxies whose X-Forwarded-For is believed.
+TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
+# Open at once in one process; a tenth of them is kept for pages, webhooks and probes.
+MAX_CONNECTIONS = env.int("MAX_CONNECTIONS", default=10_000)
+# Who may read /metrics from elsewhere; without it only this machine may.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 # Whether the bot that fetches pages may reach this network's own addresses. Strangers name the pages.
 PAGES_ALLOW_PRIVATE = env.bool("PAGES_ALLOW_PRIVATE", default=False)
 
@@ -58,14 +92,17 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    # Before those that may answer themselves: static files and refusals have these headers too.
+    "gateway.web.headers.Headers",
+    "csp.middleware.CSPMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "gateway.web.odd_questions.OddQuestions",
 ]
 TEMPLATES = [
     {
@@ -92,12 +129,17 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
     }
     _database["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
 elif _database["ENGINE"] == "django.db.backends.postgresql":
-    _database.setdefault("OPTIONS", {}).setdefault("connect_timeout", 3)
+    _database["ENGINE"] = "gateway.postgres"
+    # Seconds, and milliseconds for the last: after how long a line that carries nothing any more is given up.
+    _dead_lines = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 8000}
+    _database["OPTIONS"] = {"connect_timeout": 3, **_dead_lines, **_database.get("OPTIONS", {})}
 
 CHANNELS_URL = env.str("CHANNELS_URL", default="")
+# Seconds. Whoever listens asks Redis to answer within five, with news or without.
+_redis = {"address": CHANNELS_URL, "socket_connect_timeout": 3, "socket_timeout": 15}
 CHANNEL_LAYERS: dict[str, object] = {
     "default": (
-        {"BACKEND": "gateway.redis_layer.RedisLayer", "CONFIG": {"hosts": [CHANNELS_URL]}}
+        {"BACKEND": "gateway.redis_layer.RedisLayer", "CONFIG": {"hosts": [_redis]}}
         if CHANNELS_URL
         else {"BACKEND": "gateway.layers.MemoryLayer"}
     )
@@ -115,7 +157,13 @@ LOGOUT_REDIRECT_URL = "console-login"
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _secure
 SECURE_HSTS_SECONDS = 31_536_000 if _secure else 0
+SILENCED_SYSTEM_CHECKS = [
+    "security.W005",  # Other names below ours are not ours to decide for,
+    "security.W021",  # nor is a list in every browser that takes months to leave.
+    "security.W008",  # TLS ends at a proxy, which redirects; here it could only be done by believing a header.
+]
 X_FRAME_OPTIONS = "DENY"
+DEFAULT_EXCEPTION_REPORTER = "gateway.web.debug_pages.Reporter"
 SECURE_REFERRER_POLICY = "same-origin"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -138,10 +186,17 @@ WHITENOISE_AUTOREFRESH = DEBUG
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
+LOG_FORMAT = one_of("LOG_FORMAT", env.str("LOG_FORMAT", default="line"), "line", "json")
+# What an exception says may be what somebody wrote. Whoever changes a bot under --reload is told nonetheless.
+LOG_WORDS = env.bool("LOG_WORDS", default=DEBUG or is_child())
+_levels = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+LOG_LEVEL = one_of("LOG_LEVEL", env.str("LOG_LEVEL", default="INFO").upper(), *_levels)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {
+        "context": {"()": "gateway.logs.Context"},
+        "wordless": {"()": "gateway.logs.Wordless", "debug": LOG_WORDS},
         "redact": {"()": "gateway.redact.Redact"},
         # /readyz says 503 whenever it is asked by a probe and the gateway is not ready: that is an answer, no error.
         "answered": {
@@ -149,9 +204,15 @@ LOGGING = {
             "callback": lambda record: getattr(record, "status_code", None) != 503,
         },
     },
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)-7s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["redact"]}},
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "formatters": {"chosen": {"()": "gateway.logs.formatter", "kind": LOG_FORMAT}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "chosen",
+            "filters": ["context", "wordless", "redact"],
+        }
+    },
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         **{
             name: {"level": "WARNING"}
@@ -166,8 +227,14 @@ LOGGING = {
                 "channels_redis",
             )
         },
+        # At DEBUG these write the frames that they carry. Django, which would write statements, is at INFO by itself.
         # uvicorn's own handlers know nothing of the filter that keeps tokens out.
-        **{name: {"handlers": [], "propagate": True} for name in ("uvicorn", "uvicorn.access", "uvicorn.error")},
+        **{
+            name: {"handlers": [], "propagate": True, "level": "INFO"}
+            for name in ("uvicorn", "uvicorn.access", "uvicorn.error", "websockets")
+        },
+        # With DEBUG on, Django's own handler would write everything once more, past the filters.
+        "django": {"handlers": [], "propagate": True, "level": "INFO"},
         "django.request": {"filters": ["answered"]},
     },
 }

@@ -7,6 +7,8 @@ if TYPE_CHECKING:
     from gateway.bot import AsyncBotConsumer, BotConsumer, Button, Disconnect, Message, Result, Resume
     from gateway.errors import Unsendable
 
+__version__ = "0.1.0"
+
 __all__ = ["AsyncBotConsumer", "BotConsumer", "Button", "Disconnect", "Message", "Result", "Resume", "Unsendable"]
 
 

@@ -3,11 +3,14 @@
 import json
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin
-from django.db.models import Model
+from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
+from gateway.access import rights_of
+from gateway.mending import mend
 from gateway.models import Bot, Contact, Conversation, Message, Node
+from gateway.transcript.mending import DONE
 
 # The stubs give the class a parameter that it does not have at run time.
 if TYPE_CHECKING:
@@ -28,6 +31,14 @@ class Kept(ModelAdmin):
         return False
 
 
+class Theirs(Kept):
+    """Rows of a bot's conversations: the same ones that its operators and watchers see at the console."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request)
+        return rows.exclude(bot__in=rights_of(request.user).unseen)
+
+
 class Unchanged(Kept):
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
@@ -36,7 +47,12 @@ class Unchanged(Kept):
 @admin.register(Bot)
 class BotAdmin(Kept):
     list_display = ("name", "at_most_once", "widget_origins")
-    fields = ("name", "widget_origins", "at_most_once")
+    fields = ("name", "widget_origins", "at_most_once", "operators", "watchers")
+    autocomplete_fields = ("operators", "watchers")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request)
+        return rows.exclude(pk__in=rights_of(request.user).unseen)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         # A bot's sites may be listed before its first word makes the row.
@@ -47,11 +63,11 @@ class BotAdmin(Kept):
 
 
 @admin.register(Contact)
-class ContactAdmin(Kept):
+class ContactAdmin(Theirs):
     """`user` is the one thing to change: it links a person of a chat to a Django user."""
 
     list_display = ("__str__", "protocol", "bot", "username", "user", "blocked_at")
-    list_filter = ("protocol", "bot")
+    list_filter = ("protocol", ("bot", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("bot", "user")
     search_fields = ("name", "username", "external_id", "user__username")
     fields = ("bot", "protocol", "external_id", "name", "username", "language", "blocked_at", "user")
@@ -60,9 +76,9 @@ class ContactAdmin(Kept):
 
 
 @admin.register(Conversation)
-class ConversationAdmin(Unchanged):
+class ConversationAdmin(Theirs, Unchanged):
     list_display = ("uuid", "protocol", "bot", "contact", "state", "holder", "last_words", "last_at")
-    list_filter = ("protocol", "bot", "open", "waiting")
+    list_filter = ("protocol", ("bot", admin.RelatedOnlyFieldListFilter), "open", "waiting")
     list_select_related = ("bot", "contact", "holder")
     search_fields = ("uuid", "contact__name", "contact__username")
     ordering = ("-last_at",)
@@ -73,8 +89,8 @@ class ConversationAdmin(Unchanged):
 
 
 @admin.register(Message)
-class MessageAdmin(Unchanged):
-    list_display = ("id", "at", "conversation", "seq", "direction", "kind", "sender", "status", "words")
+class MessageAdmin(Theirs, Unchanged):
+    list_display = ("id", "at", "conversation", "seq", "direction", "kind", "sender", "status", "unknowns", "words")
     list_filter = ("direction", "status", "kind")
     list_select_related = ("conversation",)
     search_fields = ("text",)
@@ -82,6 +98,35 @@ class MessageAdmin(Unchanged):
     ordering = ("-id",)
     exclude = ("payload",)
     readonly_fields = ("payload_as_json",)
+    actions = ("resend", "drop", "replay")
+
+    def has_mend_permission(self, request: HttpRequest) -> bool:
+        """Operators have it by their bots at the console; here it goes with Django's right to change messages."""
+        return bool(request.user.has_perm("gateway.change_message"))
+
+    @admin.action(description="Send again (unknown, failed)", permissions=["mend"])
+    def resend(self, request: HttpRequest, rows: QuerySet[Message]) -> None:
+        self._mend("resend", request, rows)
+
+    @admin.action(description="Drop (unknown, failed, queued)", permissions=["mend"])
+    def drop(self, request: HttpRequest, rows: QuerySet[Message]) -> None:
+        self._mend("drop", request, rows)
+
+    @admin.action(description="Feed to the bot again (dead, failed)", permissions=["mend"])
+    def replay(self, request: HttpRequest, rows: QuerySet[Message]) -> None:
+        self._mend("replay", request, rows)
+
+    def _mend(self, choice: str, request: HttpRequest, rows: QuerySet[Message]) -> None:
+        """Each row is a case of its own, and in the history of what was changed here."""
+        theirs = rows.exclude(bot__in=rights_of(request.user).unanswered)
+        known, done = {row.pk: row for row in theirs}, 0
+        for pk, refusal in mend(choice, sorted(known), str(request.user)):
+            done += not refusal
+            if refusal:
+                self.message_user(request, refusal, messages.WARNING)
+            else:
+                self.log_change(request, known[pk], DONE[choice].capitalize())
+        self.message_user(request, f"{done} of {rows.count()} rows {DONE[choice]}.", messages.INFO)
 
     @admin.display(description="text")
     def words(self, message: Message) -> str:

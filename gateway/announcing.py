@@ -31,5 +31,5 @@ def announce(text: str, conversations: Iterator[Conversation]) -> Iterator[Conve
         if protocol is None:
             continue
         outbound = protocol.compose("send_message", {"text": text}, address=conversation.address, event=None)
-        commit_here(Say(conversation.pk, outbound, sender=Sender.SYSTEM))
+        commit_here(Say(conversation.pk, outbound, sender=Sender.SYSTEM, announcement=True))
         yield conversation

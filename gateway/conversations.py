@@ -9,16 +9,39 @@ from gateway.models import Conversation
 if TYPE_CHECKING:
     from gateway.engine import Engine
 
-APOLOGY_PAUSE_SECONDS = 60.0
+NOTICE_PAUSE_SECONDS = 60.0
+
+
+class OnceAMinute:
+    """Which conversations may be told something now: once a minute each. Lanes come and go in that time."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._told: dict[int, float] = {}
+
+    def may(self, pk: int) -> bool:
+        """Says yes only once; then the words are to be said. `count` is how often it did."""
+        now = time.monotonic()
+        while self._told and now - next(iter(self._told.values())) >= NOTICE_PAUSE_SECONDS:
+            del self._told[next(iter(self._told))]
+        if pk in self._told:
+            return False
+        self._told[pk] = now
+        self.count += 1
+        return True
 
 
 class Lanes:
-    """The lanes by conversation. A lane that holds nothing is forgotten; the rows make it again."""
+    """The lanes by conversation. A lane that holds nothing is forgotten; the rows make it again.
+
+    `errors`: how many handlers have raised.
+    """
 
     def __init__(self, engine: "Engine") -> None:
         self._engine = engine
         self._lanes: dict[int, Lane] = {}
-        self._apologies: dict[int, float] = {}
+        self.apologies, self.slow_notices = OnceAMinute(), OnceAMinute()
+        self.errors = 0
 
     def __len__(self) -> int:
         return len(self._lanes)
@@ -35,16 +58,6 @@ class Lanes:
 
     def known(self, pk: int) -> Lane | None:
         return self._lanes.get(pk)
-
-    def may_apologise(self, pk: int) -> bool:
-        """Once a minute and conversation; lanes come and go in that time."""
-        now = time.monotonic()
-        while self._apologies and now - next(iter(self._apologies.values())) >= APOLOGY_PAUSE_SECONDS:
-            del self._apologies[next(iter(self._apologies))]
-        if pk in self._apologies:
-            return False
-        self._apologies[pk] = now
-        return True
 
     def forget_idle(self, lane: Lane) -> None:
         if lane.idle and self._lanes.get(lane.pk) is lane:

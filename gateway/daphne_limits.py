@@ -1,15 +1,161 @@
-"""What Daphne takes in, bounded: it reads a whole body before anybody is asked, and drops the line at a huge frame."""
+"""What Daphne takes in and holds for a client, bounded: connections, headers, bodies, frames, unread words."""
 
+import asyncio
+import logging
+import resource
+import socket
+import time
 from typing import Any
 
 from daphne.http_protocol import WebRequest
 from daphne.ws_protocol import WebSocketProtocol
+from django.conf import settings
 from twisted.internet import reactor
+from twisted.web.http import HTTPChannel
+
+from gateway import flow
+from gateway.daphne_flow import Outflow, unsent
+from gateway.flow import FLOODING, FRAME_BYTES, FRAME_TOO_LARGE, Gone, counts
+
+logger = logging.getLogger(__name__)
 
 BODY_BYTES = 1024 * 1024
 LINGER_SECONDS = 10.0
-FRAME_TOO_LARGE = 4009
-REFUSAL = b"HTTP/1.1 413 Request Entity Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+HEADER_SECONDS = 20
+BODY_SECONDS = 60
+FRAGMENTS = 1024
+# Pings and pongs in the two seconds between Daphne's looks.
+PINGS = 200
+# A client that has much to say is listened to in turns, so that the others are heard in between.
+STEPS_A_TURN = 32
+REFUSED_SECONDS = 2.0
+PONG_SECONDS = 30.0
+# How long an application may write to nobody before it is told, and how slowly.
+DEAF_SECONDS = 1.0
+DEAF_PAUSE_SECONDS = 0.01
+# Open files that are no connections: the database, Telegram, logs.
+OTHER_FILES = 256
+
+TOO_LARGE = b"HTTP/1.1 413 Request Entity Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+FULL_TEXT = b"The gateway has as many connections open as it may (MAX_CONNECTIONS). Try again later.\n"
+FULL = (
+    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 5\r\n"
+    b"Content-Type: text/plain\r\nContent-Length: %d\r\n\r\n" % len(FULL_TEXT)
+) + FULL_TEXT
+
+lines: set[Any] = set()
+"""The open connections, as Twisted's transports."""
+
+
+class Room:
+    """How many connections, and how many of them sockets, so that pages, webhooks and probes still find a place."""
+
+    def __init__(self, connections: int) -> None:
+        self.connections = connections
+        self.sockets = connections - connections // 10
+
+
+def room_for_connections() -> Room:
+    """MAX_CONNECTIONS, or fewer where the system lets this process open too few files."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    wanted: int = settings.MAX_CONNECTIONS
+    possible = wanted if hard == resource.RLIM_INFINITY else max(hard - OTHER_FILES, 16)
+    if possible < wanted:
+        logger.warning(
+            "MAX_CONNECTIONS is %d, but this process may open only %d files: %d connections. See ulimit -n.",
+            wanted, hard, possible,
+        )  # fmt: skip
+    return Room(min(wanted, possible))
+
+
+def enter(line: Any) -> None:
+    lines.add(line)
+    counts.connections = len(lines)
+
+
+def leave(line: Any) -> None:
+    lines.discard(line)
+    counts.connections = len(lines)
+
+
+def is_anything_unsent() -> bool:
+    return any(unsent(line) for line in lines if line.connected)
+
+
+class BoundedChannel(HTTPChannel):
+    """One connection. The time for all of a request's headers, and for all of its body, is bounded, since a few bytes
+    now and then would hold it for ever."""
+
+    transport: Any
+    outflow: Outflow
+    _idle = False
+
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self.setTimeout(HEADER_SECONDS)
+        line = self.transport
+        line.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, flow.KERNEL_BYTES)
+        self.outflow = Outflow(line, written=lambda: 0, give_up=lambda: None)
+        if len(lines) >= self._server.room.connections:
+            self._refuse(line)
+        else:
+            enter(line)
+
+    @property
+    def _server(self) -> Any:
+        factory: Any = self.factory
+        return factory.server
+
+    def _refuse(self, line: Any) -> None:
+        counts.refused_connections += 1
+        line.write(FULL)
+        # The request is still on its way: closed at once, the line would take the answer with it.
+        line.loseWriteConnection()
+        self.dataReceived = lambda data: None  # type: ignore[method-assign]
+        self.setTimeout(REFUSED_SECONDS)
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._idle:
+            self._idle = False
+            self.setTimeout(HEADER_SECONDS)
+        super().dataReceived(data)
+
+    def resetTimeout(self) -> None:
+        """What trickles in wins no time."""
+
+    def allHeadersReceived(self) -> None:
+        self._idle = False
+        self.setTimeout(BODY_SECONDS)
+        super().allHeadersReceived()
+
+    def checkPersistence(self, request: Any, version: bytes) -> bool:
+        if self._server.stopping is not None:
+            request.responseHeaders.setRawHeaders("Connection", ["close"])
+            return False
+        return bool(super().checkPersistence(request, version))
+
+    def requestDone(self, request: Any) -> None:
+        self._idle = True
+        super().requestDone(request)
+
+    def loseConnection(self) -> Any:
+        lost = super().loseConnection()
+        self.outflow.watch()
+        return lost
+
+    def pauseProducing(self) -> None:
+        super().pauseProducing()
+        self.outflow.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        super().resumeProducing()
+        self.outflow.resumeProducing()
+
+    def connectionLost(self, reason: Any = None) -> None:
+        leave(self.transport)
+        self.outflow.stopProducing()
+        super().connectionLost(reason)
 
 
 class BoundedRequest(WebRequest):
@@ -18,6 +164,11 @@ class BoundedRequest(WebRequest):
 
     _taken = 0
     _refused = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        channel: Any = self.channel
+        self.outflow: Outflow = channel.outflow
 
     def gotLength(self, length: int | None) -> None:
         too_long = length is not None and length > BODY_BYTES
@@ -38,21 +189,171 @@ class BoundedRequest(WebRequest):
         else:
             super().requestReceived(command, path, version)
 
+    def process(self) -> Any:
+        if self.requestHeaders.hasHeader(b"Upgrade") and counts.sockets >= self.server.room.sockets:
+            counts.refused_connections += 1
+            channel: Any = self.channel
+            channel.persistent = False
+            self.setHeader(b"Retry-After", b"5")
+            self.setHeader(b"Connection", b"close")
+            self.basic_error(503, b"Service Unavailable", "As many sockets are open as may be (MAX_CONNECTIONS).")
+            return None
+        return super().process()
+
+    def check_timeouts(self) -> None:
+        # Once the answer has begun, its reader sets the pace; a reader that takes nothing is given up elsewhere.
+        if not self._response_started:
+            super().check_timeouts()
+
     def _refuse(self) -> None:
         self._refused = True
         channel: Any = self.channel
-        channel.transport.write(REFUSAL)
+        channel.transport.write(TOO_LARGE)
         clock: Any = reactor
         clock.callLater(LINGER_SECONDS, channel.loseConnection)
 
 
 class BoundedSocket(WebSocketProtocol):
-    """A frame that is too large even for Daphne ends the socket with our code instead of a cut line."""
+    """A socket that is read no faster than its application listens, and written no faster than its client reads.
+
+    What breaks the rules is answered with a code and then with silence, instead of a cut line.
+    """
+
+    transport: Any
+    outflow: Outflow
+    maxFramePayloadSize = maxMessagePayloadSize = FRAME_BYTES
+    failByDrop = False
+    closeHandshakeTimeout = 5
+
+    _held = False
+    _turn_over = False
+    _deaf = False
+    _counted = False
+    _fragments = 0
+    _pings = 0
+    _heard = 0.0
+    _ping_backlog = 0
+    _ping_taken = 0
+    _gone_since: float | None = None
+
+    # Its life
+
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self.outflow = Outflow(self.transport, lambda: self.trafficStats.outgoingOctetsWireLevel, self._too_slow)
+        self.transport.unregisterProducer()
+        self.transport.registerProducer(self.outflow, True)
+
+    def onConnect(self, request: Any) -> Any:
+        counts.sockets += 1
+        self._counted = True
+        return super().onConnect(request)
+
+    def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
+        if not self._counted:
+            return  # The handshake failed before anybody was asked.
+        counts.sockets -= 1
+        self._counted = False
+        if self.closedByMe and not wasClean:
+            code = self.localCloseCode  # Not that the client gave no answer to it.
+        super().onClose(wasClean, code, reason)
+
+    def connectionLost(self, reason: Any = None) -> None:
+        leave(self.transport)
+        self.outflow.stopProducing()
+        super().connectionLost(reason)
+
+    # Reading
+
+    def hold(self) -> None:
+        """The application has enough to do."""
+        counts.paused_writers += 1
+        self._held = True
+        self.transport.pauseProducing()
+
+    def let_go(self) -> None:
+        self._held = False
+        asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        self._turn_over = False
+        self._heard = time.monotonic()
+        if self.transport.connected and not self._held:
+            self.consumeData()
+            if not self._held and not self._turn_over:
+                self.transport.resumeProducing()
+
+    def _dataReceived(self, data: bytes) -> None:
+        self._heard = time.monotonic()
+        super()._dataReceived(data)
+
+    def consumeData(self) -> None:
+        if self.state == self.STATE_CONNECTING:
+            self._consume_handshake()
+            return
+        for _ in range(STEPS_A_TURN):
+            if self._deaf or self.state == self.STATE_CLOSED:
+                self.data = b""
+                return
+            if self._held or not self.processData():
+                return
+        if not self._turn_over:
+            self._turn_over = True
+            self.transport.pauseProducing()
+            asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _consume_handshake(self) -> None:
+        """What comes before the application has answered is kept, for it is no second handshake."""
+        if not hasattr(self, "handshake_deferred"):
+            super().consumeData()
+        elif len(self.data) > FRAME_BYTES:
+            self.transport.abortConnection()
+
+    def onMessageBegin(self, isBinary: bool) -> None:
+        self._fragments = 0
+        super().onMessageBegin(isBinary)
+
+    def onMessageFrameBegin(self, length: int) -> None:
+        self._fragments += 1
+        if self._fragments > FRAGMENTS:
+            self._refuse(FRAME_TOO_LARGE)
+        super().onMessageFrameBegin(length)
+
+    def onPing(self, payload: bytes) -> None:
+        # Of those who do not read, a pong more would only wait with the rest.
+        if self._admits_ping() and not self.outflow.paused:
+            super().onPing(payload)
+
+    def onPong(self, payload: bytes) -> None:
+        self._admits_ping()
+
+    def _admits_ping(self) -> bool:
+        self._pings += 1
+        if self._pings > PINGS:
+            self._refuse(FLOODING)
+        return self._pings <= PINGS
 
     def _max_message_size_exceeded(self, *_: Any) -> None:
-        if not self.failedByMe:
-            self.failedByMe = self.muted = True  # Nothing more of it is kept.
-            self.sendClose(code=FRAME_TOO_LARGE)
+        self._refuse(FRAME_TOO_LARGE)
+
+    def _fail_connection(self, code: int = 1002, reason: str = "") -> None:
+        self._refuse(code, reason)
+
+    def _refuse(self, code: int, reason: str = "") -> None:
+        """Says why, and listens no more. The line stays a moment: cut at once it would take the code with it."""
+        if self._deaf or self.state not in (self.STATE_OPEN, self.STATE_CLOSING):
+            return
+        counts.refused_frames += 1
+        self.failedByMe = self._deaf = True
+        self.sendCloseFrame(code=code, reasonUtf8=reason.encode()[:120] or None)
+        self.transport.loseWriteConnection()
+        asyncio.get_running_loop().call_later(REFUSED_SECONDS, self.transport.abortConnection)
+
+    def dropConnection(self, abort: bool = False) -> None:
+        if not self._deaf:
+            super().dropConnection(abort)
+
+    # Writing
 
     def handle_reply(self, message: dict[str, Any]) -> None:
         # Daphne takes an empty text for none.
@@ -60,6 +361,46 @@ class BoundedSocket(WebSocketProtocol):
             self.serverSend("")
         else:
             super().handle_reply(message)
+
+    def is_over(self) -> bool:
+        return self.state in (self.STATE_CLOSING, self.STATE_CLOSED)
+
+    async def swallow(self) -> None:
+        """Takes words that nobody will hear; the application learns of its end by itself. One that only writes, and
+        never listens, is told: raises Gone."""
+        self._gone_since = self._gone_since or time.monotonic()
+        if time.monotonic() - self._gone_since > DEAF_SECONDS:
+            raise Gone("Nobody reads this socket any more.")
+        await asyncio.sleep(DEAF_PAUSE_SECONDS)
+
+    def _too_slow(self) -> None:
+        if self.state == self.STATE_OPEN:
+            self.sendClose(code=flow.TOO_SLOW)
+
+    # Keeping alive
+
+    def check_timeouts(self) -> None:
+        self._pings = 0
+        if self.is_over():
+            self.outflow.watch()
+        super().check_timeouts()
+
+    def _sendAutoPing(self) -> None:
+        # Behind a heap of unread words a ping would arrive late, and its pong be missed.
+        if not self.outflow.paused:
+            self._ping_backlog, self._ping_taken = self.outflow.backlog(), self.outflow.taken()
+            super()._sendAutoPing()
+
+    def onAutoPingTimeout(self) -> None:
+        self.autoPingTimeoutCall = None
+        if not self._is_alive():
+            super().onAutoPingTimeout()
+
+    def _is_alive(self) -> bool:
+        """A pong may wait behind what we have not read yet, or what the client has not."""
+        if self._held or self.outflow.paused or time.monotonic() - self._heard < PONG_SECONDS:
+            return True
+        return self._ping_backlog > 0 and self.outflow.taken() > self._ping_taken
 
 
 def bound(server: Any) -> None:
@@ -71,5 +412,6 @@ def bound(server: Any) -> None:
         protocol.requestFactory = BoundedRequest
         return protocol
 
+    server.http_factory.protocol = BoundedChannel
     server.http_factory.buildProtocol = build_bounded
     server.ws_factory.protocol = BoundedSocket

@@ -7,15 +7,17 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from daphne.server import Server, twisted_loop
-from daphne.ws_protocol import WebSocketProtocol
 from twisted.internet import defer
 
-from gateway.daphne_limits import bound
+from gateway.daphne_flow import Inflow
+from gateway.daphne_limits import BoundedSocket, bound, is_anything_unsent, room_for_connections
+from gateway.flow import SERVED, Gone
 from gateway.lifespan_player import LifespanPlayer, StartFailed
-from gateway.types import Application, Receive, Scope, Send
+from gateway.types import Application, Event, Receive, Scope, Send
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +25,8 @@ GOING_AWAY = 4012
 SHUTDOWN_SECONDS = 27.0
 REQUEST_SECONDS = 10.0
 CLOSE_SECONDS = 2.0
+FLUSH_SECONDS = 2.0
+LOOK_SECONDS = 0.02
 # A bot's thread cannot be cancelled, and the interpreter would wait for it for ever.
 LEAVE_SECONDS = 29.5
 HTTP_SECONDS = 60
@@ -48,6 +52,7 @@ class GatewayServer(Server):
             server_name="switchboard",
         )
         self.inner = application
+        self.room = room_for_connections()
         self.announce = announce
         self.lifespan = LifespanPlayer(application)
         self.started = asyncio.Event()
@@ -59,7 +64,34 @@ class GatewayServer(Server):
         # HTTP can say that it is not ready; a socket cannot, so it waits in its handshake.
         if scope["type"] == "websocket":
             await self.started.wait()
-        await self.inner(scope, receive, send)
+        try:
+            await self.inner(scope, receive, send)
+        except Gone:
+            logger.debug("An application wrote to a reader that had gone.")
+
+    def create_application(self, protocol: Any, scope: Scope) -> asyncio.Queue[Event]:
+        """As Daphne's own, with a queue that a client cannot fill at will."""
+        socket = isinstance(protocol, BoundedSocket)
+        events = Inflow(protocol.hold, protocol.let_go) if socket else asyncio.Queue[Event]()
+        whole = {"asgi": {"version": "3.0"}, **scope, "extensions": {SERVED: {}}}
+        application = self.application(whole, events.get, partial(self.handle_reply, protocol))
+        self.connections[protocol]["application_instance"] = asyncio.ensure_future(application)
+        return events
+
+    async def handle_reply(self, protocol: Any, message: Event) -> None:
+        """Returns once the client has room for more, or has gone."""
+        kind = message.get("type")
+        if kind == "websocket.send" and protocol.is_over():
+            await protocol.swallow()
+            return
+        await super().handle_reply(protocol, message)
+        if kind in ("websocket.send", "http.response.body"):
+            await protocol.outflow.drained()
+
+    def protocol_disconnected(self, protocol: Any) -> None:
+        # A refused socket is reaped before its line closes.
+        if protocol in self.connections:
+            super().protocol_disconnected(protocol)
 
     def listen_success(self, port: Any) -> None:
         self.ports.append(port)
@@ -103,17 +135,25 @@ class GatewayServer(Server):
         await asyncio.wait({self.starting})
         if self.failure:
             return
-        await self.lifespan.stop(SHUTDOWN_SECONDS)
+        self.failure = await self.lifespan.stop(SHUTDOWN_SECONDS)
         self.close_sockets()
         running = self.running_applications()
         if running:
             await asyncio.wait(running, timeout=max(CLOSE_SECONDS, patience - twisted_loop.time()))
+        await self.flush()
         self.stop()
+
+    async def flush(self) -> None:
+        """What was answered last may still be on its way out."""
+        for _ in range(round(FLUSH_SECONDS / LOOK_SECONDS)):
+            if not is_anything_unsent():
+                return
+            await asyncio.sleep(LOOK_SECONDS)
 
     def close_sockets(self) -> None:
         """Closes the sockets that the application has left open: consumers that the engine does not know."""
         for protocol in list(self.connections):
-            if isinstance(protocol, WebSocketProtocol) and protocol.state == protocol.STATE_OPEN:
+            if isinstance(protocol, BoundedSocket) and protocol.state == protocol.STATE_OPEN:
                 protocol.serverClose(GOING_AWAY)
 
     def running_applications(self) -> list[asyncio.Future[None]]:

@@ -6,41 +6,61 @@ A message's trip: `accept` → writer (row committed) → `_committed` → Lane.
 """
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
+from uuid import UUID
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.utils import timezone
 
-from gateway import dialect, layers, node, queries
+from gateway import bot_tasks, dialect, layers, node, queries
 from gateway.conversations import Lanes
 from gateway.deadlines import Deadlines
 from gateway.errors import NotReady
 from gateway.fields import clean
+from gateway.figures import Figures
 from gateway.handlers import Route, find_route
+from gateway.logs import event
+from gateway.metrics import Metrics, refused
 from gateway.models import Conversation, Kind, Node
 from gateway.outbox import Outbox
 from gateway.pool import Pools
 from gateway.protocols import ProtocolServer, find_protocols
+from gateway.pulse import Pulse
+from gateway.quarantine import SUSPECT_FEEDINGS, Quarantine
+from gateway.recorder import Recorder, last_words
 from gateway.ring import Ring
-from gateway.transcript import Accept, Group, OperatorSay, Recover, Release, Say, Take
+from gateway.slow import Slow
+from gateway.transcript import Accept, Adopt, Group, OperatorSay, Recover, Release, Say, Take
 from gateway.transcript.feeding import in_row
+from gateway.transcript.mending import Drop, Replay, Resend, TakeUp
 from gateway.transcript.saying import IMMEDIATE, out_row
 from gateway.types import Application, Inbound, Receipt
+from gateway.watch import Watch
 from gateway.writer import LONGEST_QUEUE, Operation, Writer
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-ACCEPT_SECONDS = 1.8
+ACCEPT_SECONDS = 1.5
+READ_SECONDS = 4.0
+UNREAD_SECONDS = 1.0
 DRAIN_SECONDS = 25.0
+# A database that was away for so long at a stop is not waited for.
+AWAY_SECONDS = 3.0
 FAREWELL_SECONDS = 3.0
 TICK_SECONDS = 0.25
 LOOK_SECONDS = 1.0
+
+LOST = (
+    "Another gateway has taken this database over, because this process stood still for seconds. It writes and "
+    "delivers nothing more, and ends. What it had in hand is the other one's now."
+)
 
 _current: "Engine | None" = None
 
@@ -65,22 +85,32 @@ class Engine:
         self._protocols = protocols
         self.timeout = float(settings.CONVERSATION_TIMEOUT)
         self.holder_timeout = float(settings.HOLDER_TIMEOUT)
-        self.draining = False
-        self.pools = Pools()
+        self.stopping = self.draining = False
+        self.lost = asyncio.Event()
+        """Set once another gateway has taken the database over: this process is to end."""
+        self.pools = Pools(int(settings.HANDLER_THREADS_MAX), int(settings.HANDLER_CONNECTIONS_MAX))
+        self.metrics = Metrics()
+        self.figures = Figures(self.read)
+        self.watch = Watch(self)
         self.lanes = Lanes(self)
+        self.slow = Slow(self)
+        self.most_sends = int(settings.HANDLER_SENDS_MAX)
         self.outbox = Outbox(self)
         self.deadlines = Deadlines()
         self.protocols: dict[str, ProtocolServer] = {}
-        self.last_feedings = asyncio.Lock()
+        self.quarantine = Quarantine()
         self.bots = frozenset({"bot", *settings.TELEGRAM_BOTS})
         self._loop = asyncio.get_running_loop()
         self.time = self._loop.time
         self.writer = Writer(self._loop, self._committed)
         self.ring = Ring(self.read)
         self.route = lru_cache(maxsize=10_000)(self._find_route)
+        self.pulse = Pulse()
+        self._unread_until = 0.0
         self._node: Node | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._operators: dict[int, float] = {}
+        self._held: set[UUID] = set()
 
     # Start and stop
 
@@ -89,16 +119,21 @@ class Engine:
 
         Raises AlreadyRunning where another gateway has the database.
         """
-        self._node = await self.read(node.claim)
+        mine, dead = await self.read_at_leisure(node.claim)
+        self._node, self.recorder = mine, Recorder(mine.pk)
+        self.pulse.heard()
+        self.writer.lease = mine.pk
         self.spawn(self._beat())  # From now on: however long the recovery takes, this process is alive.
         self.writer.start()
+        bot_tasks.guard(self._loop)
+        self._loop.set_default_executor(self.pools.others)
         for make in find_protocols() if self._protocols is None else self._protocols:
             self.protocols[make.scope_type] = make(self)
         IMMEDIATE.update(name for name, protocol in self.protocols.items() if protocol.immediate)
         layers.shelter_configured()
         self.ring.start()
-        await self._recover()
-        for job in (self._tick(), self._look()):
+        await self._recover(None if dead is None else last_words(dead))
+        for job in (self._tick(), self._look(), self.slow.watch(), self.watch.run()):
             self.spawn(job)
         _set_current(self)
         for protocol in self.protocols.values():
@@ -108,17 +143,21 @@ class Engine:
     async def stop(self) -> None:
         """Takes nothing more in, lets what is in hand finish, then writes what is left and gives the lease back.
 
-        All within DRAIN_SECONDS: what has not finished by then is fed again by the next process.
+        All within DRAIN_SECONDS: what has not finished by then is fed again by the next process. A database that is
+        away is not waited for.
         """
         deadline = self.time() + DRAIN_SECONDS
         logger.info("Stopping: nothing more is taken in; what is in hand is finished.")
-        for protocol in self.protocols.values():
-            await protocol.stop_accepting()
+        self.stopping = True
+        await asyncio.gather(*(protocol.stop_accepting() for protocol in self.protocols.values()))
         self.draining = True
+        self.quarantine.end()
         await self._until(deadline - FAREWELL_SECONDS, [lane.until_settled() for lane in self.lanes.all()])
         await self._until(deadline, [lane.shut_down() for lane in self.lanes.all()])
         await self._until(deadline, [self.writer.written()])
-        await self.outbox.drain(max(deadline - self.time(), 0.1))
+        await self._until(deadline, [self.outbox.drain(max(deadline - self.time(), 0.1))])
+        if self.is_cut_off:
+            await self.outbox.drain(0.1)
         _set_current(None)
         for task in self._tasks:
             task.cancel()
@@ -126,20 +165,30 @@ class Engine:
         for protocol in self.protocols.values():
             await protocol.stop()
         await self.ring.stop()
-        if self._node is not None:
-            await self.read(node.leave, self._node)
+        if self._node is not None and not self.is_cut_off:
+            with contextlib.suppress(DatabaseError):  # Whoever comes next sees that this lease does not move.
+                await self.read(node.leave, self._node)
+                self.recorder.close()
+        self.pulse.stop()
         self.pools.shutdown()
 
     async def _until(self, deadline: float, jobs: "list[Coroutine[Any, Any, None]]") -> None:
-        if jobs:
-            tasks = [asyncio.ensure_future(job) for job in jobs]
-            _, late = await asyncio.wait(tasks, timeout=max(deadline - self.time(), 0.1))
-            for task in late:
-                task.cancel()
+        late = {asyncio.ensure_future(job) for job in jobs}
+        while late and self.time() < deadline and not self.is_cut_off:
+            _, late = await asyncio.wait(late, timeout=max(min(deadline - self.time(), TICK_SECONDS), 0.01))
+        for task in late:
+            task.cancel()
 
-    async def _recover(self) -> None:
-        """What the process before this one had not finished."""
-        found = await asyncio.gather(*(self.submit(Recover(pk)) for pk in await self.read(queries.left_in_hand)))
+    @property
+    def is_cut_off(self) -> bool:
+        """Nothing can be settled any more, or not soon."""
+        return self.lost.is_set() or max(self.pulse.silent_for, self.writer.stuck_for) > AWAY_SECONDS
+
+    async def _recover(self, running: set[int] | None) -> None:
+        """What the process before this one had not finished. `running`: the rows that were with handlers, if known."""
+        read = self.read_at_leisure
+        died_with = [found for found in await read(queries.in_hand) if running is None or found[0] in running]
+        found = await asyncio.gather(*(self.submit(Recover(pk, running)) for pk in await read(queries.left_in_hand)))
         in_hand, sending = sum(fed for fed, _ in found), sum(sent for _, sent in found)
         if in_hand or sending:
             logger.warning(
@@ -148,26 +197,32 @@ class Engine:
                 in_hand,
                 sending,
             )
+        self.quarantine.begin(died_with, await read(queries.received, SUSPECT_FEEDINGS))
         await self.outbox.load()
-        for conversation in await self.read(queries.unsettled_conversations):
+        for conversation in await read(queries.unsettled_conversations):
             if conversation.protocol in self.protocols:
                 self.lanes.get(conversation).put_all_from_rows()
-        for pk, deadline in await self.read(queries.running_clocks):
+        for pk, deadline in await read(queries.running_clocks):
             left = (deadline - timezone.now()).total_seconds()
             self.deadlines.set(pk, self.time() + min(max(left, 0.0), self.timeout))
+        await self._adopt(await read(queries.orphans))
 
     # The front door
 
     async def accept(self, inbounds: Sequence[Inbound]) -> list[Receipt]:
         """Commits updates, in this order, and gives a receipt for each. Raises NotReady where they are not stored."""
         if self.draining or self.writer.waiting > LONGEST_QUEUE:
+            refused("accept", "draining" if self.draining else "writer_full")
             raise NotReady("The gateway is stopping, or has more to write than it can.")
         try:
             async with asyncio.timeout(ACCEPT_SECONDS):
                 jobs = [self.submit(self._accept_operation(inbound)) for inbound in inbounds]
                 await asyncio.gather(*jobs, return_exceptions=True)
-                return [await self._receipt(inbound, job) for inbound, job in zip(inbounds, jobs, strict=True)]
+                receipts = [await self._receipt(inbound, job) for inbound, job in zip(inbounds, jobs, strict=True)]
+                self.metrics.received(inbounds, receipts)
+                return receipts
         except TimeoutError:
+            refused("accept", "too_slow")
             raise NotReady(f"Could not be stored within {ACCEPT_SECONDS} s.") from None
 
     async def _receipt(self, inbound: Inbound, job: "asyncio.Future[Callable[[], Receipt]]") -> Receipt:
@@ -177,7 +232,7 @@ class Engine:
             return job.result()()
         if isinstance(error, NotReady) or inbound.update_id is None:
             raise error
-        logger.error("Update %s of bot %s could not be written: %s", inbound.update_id, inbound.bot, error)
+        logger.error("An update of bot %s could not be written (%s).", inbound.bot, type(error).__name__)
         return (await self.submit(self._accept_operation(dead_letter(inbound, error))))()
 
     def _accept_operation(self, inbound: Inbound) -> Accept:
@@ -211,9 +266,21 @@ class Engine:
         conversation = await self.read(queries.by_uuid, uuid)
         protocol = self.protocols[conversation.protocol]
         outbound = protocol.compose("send_message", {"text": text}, address=conversation.address, event=None)
-        key, name = f"o:{user.pk}:{client_id}", user.get_full_name() or user.get_username()
-        receipt = await self.submit(OperatorSay(uuid, user, name, key, outbound, seen))
+        key = f"o:{user.pk}:{client_id}"
+        receipt = await self.submit(OperatorSay(uuid, user, name_of(user), key, outbound, seen))
         return receipt()
+
+    async def resend(self, row: int, user: Any, *, conversation: int | None = None) -> None:
+        """Sends a `failed` or `unknown` row again. Raises Denied("unknown_row"), Denied("not_possible")."""
+        await self.submit(Resend(row, name_of(user), conversation))
+
+    async def drop(self, row: int, user: Any, *, conversation: int | None = None) -> None:
+        """Gives a `failed`, `unknown` or `queued` row up. Raises as `resend`."""
+        await self.submit(Drop(row, name_of(user), conversation))
+
+    async def replay(self, row: int, user: Any, *, conversation: int | None = None) -> None:
+        """Feeds a `dead` or `failed` row to the bot again. Raises as `resend`, and Denied("held")."""
+        await self.submit(Replay(row, name_of(user), conversation))
 
     def operator_seen(self, user_pk: int) -> None:
         """The operator's socket is open. To be called at least every 30 s, or their conversations are released."""
@@ -221,30 +288,50 @@ class Engine:
 
     def health(self) -> dict[str, str]:
         """What is wrong, part by part; empty when all is well."""
-        ills = {"database": self.writer.trouble, "layer": self.ring.trouble}
+        database = self.writer.trouble or self.pulse.trouble
+        ills = {"database": database, "layer": self.ring.trouble, "handlers": self.pools.trouble}
         ills = {part: trouble for part, trouble in ills.items() if trouble}
         for protocol in self.protocols.values():
             ills |= protocol.health()
         return ills
 
     def contact_ages(self) -> dict[str, float | None]:
-        """Seconds since each protocol's bots last had word from outside; None: never yet."""
-        return {
+        """Seconds since the last word of the database, and of the outside to each protocol's bots; None: never yet."""
+        of_bots = {
             f"{name} {bot}": age
             for name, server in self.protocols.items()
             for bot, age in server.contact_ages().items()
         }
+        return {"database": self.pulse.silent_for, **of_bots}
 
     # For the rooms inside
 
     def submit(self, operation: Operation[T]) -> "asyncio.Future[T]":
         return self.writer.submit(operation)
 
+    def submit_later(self, operation: Operation[Any]) -> None:
+        """Queues what nobody waits for; a failure is logged."""
+        self.submit(operation).add_done_callback(_log_failure)
+
     def say_later(self, say: Say) -> None:
-        self.submit(say).add_done_callback(_log_failure)
+        self.submit_later(say)
 
     async def read(self, function: Callable[..., T], *args: Any) -> T:
-        """Runs a function that reads the database on a reader's thread."""
+        """Runs a function that reads the database on a reader's thread.
+
+        Raises OperationalError where no answer comes within READ_SECONDS; from then on for a moment at once.
+        """
+        if self.time() < self._unread_until:
+            raise OperationalError("The database has just failed to answer.")
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                return await self.read_at_leisure(function, *args)
+        except (TimeoutError, OperationalError, InterfaceError) as error:
+            self._unread_until = self.time() + UNREAD_SECONDS
+            raise OperationalError(f"The database does not answer ({type(error).__name__}).") from error
+
+    async def read_at_leisure(self, function: Callable[..., T], *args: Any) -> T:
+        """The same, however long it takes."""
         return await self._loop.run_in_executor(self.pools.readers, _reading, function, args)
 
     def spawn(self, job: "Coroutine[Any, Any, Any] | asyncio.Future[Any]") -> None:
@@ -258,6 +345,7 @@ class Engine:
 
     def _committed(self, group: Group) -> None:
         """Rows are safe: ring, feed and deliver."""
+        self.metrics.committed(group)
         for conversation, message in group.inbox:
             self.lanes.get(conversation).put(in_row(message))
         for conversation, message in group.again:
@@ -274,11 +362,12 @@ class Engine:
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(node.BEAT_SECONDS)
-            if self._node is not None and not await self.read(_beat_quietly, self._node):
-                logger.critical("Another gateway has taken this database over: this process stood still for too long.")
+            if self._node is not None and not await self.pulse.beat(self._node):
+                logger.critical(LOST, extra=event("lost_lease"))
                 self._node = None
                 _set_current(None)
-                self.draining = True
+                self.stopping = self.draining = True
+                self.lost.set()
 
     async def _tick(self) -> None:
         while True:
@@ -288,7 +377,11 @@ class Engine:
 
     async def end_idle(self, pk: int) -> None:
         """Ends a scope whose time has come, unless somebody is attended to after all."""
-        lane = self.lanes.known(pk) or self.lanes.get(await self.read(queries.by_pk, pk))
+        try:
+            lane = self.lanes.known(pk) or self.lanes.get(await self.read(queries.by_pk, pk))
+        except (OperationalError, InterfaceError):
+            self.deadlines.set(pk, self.time() + UNREAD_SECONDS)
+            return
         await lane.end("idle", idle=True)
         self.lanes.forget_idle(lane)
 
@@ -296,16 +389,34 @@ class Engine:
         while True:
             try:
                 await self.outbox.look()
+                for pk in await self.read(queries.to_be_replayed):
+                    await self.submit(TakeUp(pk))
                 await self._release_vanished()
             except Exception as error:
                 logger.debug("Could not look at the rows: %s", type(error).__name__)
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _release_vanished(self) -> None:
-        for uuid, holder in await self.read(queries.held):
+        held = await self.read(queries.held)
+        for uuid, holder in held:
             seen = self._operators.setdefault(holder, self.time())
             if self.time() - seen > self.holder_timeout:
-                await self.submit(Release(str(uuid), None, self._wants_resume, self.timeout, vanished=holder))
+                pk = await self.submit(Release(str(uuid), None, self._wants_resume, self.timeout, vanished=holder))
+                self.deadlines.set(pk, self.time() + self.timeout)
+        orphans = self._held - {uuid for uuid, _ in held}
+        self._held = {uuid for uuid, _ in held}
+        await self._adopt(orphans)
+
+    async def _adopt(self, uuids: Iterable[UUID]) -> None:
+        """A holder who is deleted leaves no word: the conversation is simply nobody's, and its clock stands."""
+        for uuid in uuids:
+            pk = await self.submit(Adopt(uuid, self._wants_resume, self.timeout))
+            if pk is not None:
+                self.deadlines.set(pk, self.time() + self.timeout)
+
+
+def name_of(user: Any) -> str:
+    return str(user.get_full_name() or user.get_username())
 
 
 def _set_current(engine: Engine | None) -> None:
@@ -315,7 +426,7 @@ def _set_current(engine: Engine | None) -> None:
 
 def _log_failure(future: "asyncio.Future[Any]") -> None:
     if not future.cancelled() and (error := future.exception()) is not None and not isinstance(error, NotReady):
-        logger.error("Something could not be done: %s", error, exc_info=error)
+        logger.error("Something could not be done (%s).", type(error).__name__, exc_info=error)
 
 
 def _reading(function: Callable[..., T], args: tuple[Any, ...]) -> T:
@@ -328,14 +439,6 @@ def _reading(function: Callable[..., T], args: tuple[Any, ...]) -> T:
     finally:
         if connection.errors_occurred:
             connection.close()
-
-
-def _beat_quietly(mine: Node) -> bool:
-    try:
-        return node.beat(mine)
-    except Exception:
-        connection.close()
-        return True  # The database is away: nobody else can have taken the lease.
 
 
 def dead_letter(inbound: Inbound, error: BaseException) -> Inbound:

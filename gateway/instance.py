@@ -7,6 +7,7 @@ to handle it, so a row counts as begun only when the application looks at its ty
 import asyncio
 import contextvars
 import json
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,16 +15,21 @@ from typing import Any
 from asgiref.sync import ThreadSensitiveContext
 from channels.routing import get_default_application
 
+from gateway.bot_tasks import harmless, of_a_bot
+from gateway.errors import Unsendable
 from gateway.fields import dump
+from gateway.logs import about
+from gateway.logs import row as logs_row
 from gateway.pool import Place
+from gateway.traces import task_stands_at, thread_stands_at
 from gateway.transcript import InRow
 from gateway.types import Application, Event, Scope
 
 LARGEST_SESSION = 64 * 1024
-
-
-class HandlerError(Exception):
-    """A handler raised what would end the whole process (SystemExit, KeyboardInterrupt)."""
+SENDS_A_TURN = 16
+MINUTE_SECONDS = 60.0
+REFUSED_SECONDS = 1.0
+NAMED = (("conversation", "conversation"), ("bot", "bot"), ("protocol", "type"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +50,13 @@ class Fed:
         self.event = event
         self.outcome = outcome
         self.begun = False
+        self.sends = 0
         self._said = 0
 
     def begin(self) -> None:
         self.begun = True
         in_hand.set(self)
+        logs_row.set(self.row.pk)
 
     def next_ordinal(self) -> int:
         self._said += 1
@@ -114,6 +122,7 @@ class Instance:
         over: Callable[["Instance", BaseException | None], None],
         *,
         is_consumer: bool,
+        most_sends: int,
         application: Application | None = None,
     ) -> None:
         self.scope = scope
@@ -123,6 +132,9 @@ class Instance:
         self._say = say
         self._over = over
         self._is_consumer = is_consumer
+        self._most_sends = most_sends
+        self._sends = 0
+        self._sends_since = 0.0
         self._application = application
         self._asked: asyncio.Future[Event] | None = None
         self._offered: Fed | None = None
@@ -135,10 +147,12 @@ class Instance:
     async def _run(self) -> None:
         # Entered and never left: a background task that outlives the instance may still use its thread.
         await ThreadSensitiveContext(executor=self._place).__aenter__()
+        of_a_bot.set(True)
+        about.set({name: self.scope[key] for name, key in NAMED})
         try:
             await (self._application or get_default_application())(self.scope, self.receive, self.send)
         except (SystemExit, KeyboardInterrupt) as error:
-            raise HandlerError(f"{type(error).__name__} in a handler") from error
+            raise harmless(error) from error
 
     # What the application calls
 
@@ -150,6 +164,7 @@ class Instance:
             else:
                 self._offered = fed  # The application was cancelled at the very moment at which it came.
         in_hand.set(None)
+        logs_row.set(None)
         self._asked = asyncio.get_running_loop().create_future()
         self._hand_over()
         return self._asked if self._is_consumer else self._take(self._asked)
@@ -164,7 +179,29 @@ class Instance:
     async def send(self, event: Event) -> None:
         """Returns as soon as the words are queued; never waits for the database or for the outside."""
         fed = in_hand.get()
-        self._say(self, event, fed if fed is not None and fed is self._fed else None)
+        if fed is not self._fed:
+            fed = None
+        sends = self._count_sends(fed)
+        if sends > self._most_sends:
+            await asyncio.sleep(REFUSED_SECONDS)  # A loop that does not mind being refused must not stop everybody.
+            within = "one event" if fed is not None else "a minute"
+            raise Unsendable(
+                f"The bot has sent {self._most_sends} things in {within}, as many as it may (HANDLER_SENDS_MAX)."
+            )
+        self._say(self, event, fed)
+        if sends % SENDS_A_TURN == 0:
+            await asyncio.sleep(0)  # Nothing else in here waits: a long answer would keep the loop from the others.
+
+    def _count_sends(self, fed: Fed | None) -> int:
+        """How often it has sent within the event in hand; with nothing in hand, within a minute."""
+        if fed is not None:
+            fed.sends += 1
+            return fed.sends
+        now = time.monotonic()
+        if now - self._sends_since > MINUTE_SECONDS:
+            self._sends, self._sends_since = 0, now
+        self._sends += 1
+        return self._sends
 
     # What the lane calls
 
@@ -225,6 +262,13 @@ class Instance:
         self._fed = self._offered = None
         if not self._disposed and not had_row:
             self._over(self, error)
+
+    @property
+    def stands_at(self) -> str:
+        """Where its handler is now: file, line and function."""
+        if self._place.thread is not None:
+            return thread_stands_at(self._place.thread)
+        return "a queue: no thread is free" if self._place.busy else task_stands_at(self._task)
 
     @property
     def busy(self) -> bool:

@@ -12,12 +12,13 @@ from gateway import dialect
 from gateway.errors import NotReady
 from gateway.handlers import Route
 from gateway.instance import Fed, Instance, Outcome
+from gateway.logs import about, event
 from gateway.models import UNSETTLED, Conversation, Kind, Message, Status
 from gateway.pool import Place
 from gateway.redact import redact
-from gateway.traces import authors_part
+from gateway.traces import authors_part, wordless
 from gateway.transcript import Begin, Begun, End, InRow, Say, Settle
-from gateway.transcript.feeding import MOST_FEEDINGS, in_row
+from gateway.transcript.feeding import Tell, in_row
 from gateway.types import Event, Outbound, Scope
 
 if TYPE_CHECKING:
@@ -27,7 +28,11 @@ logger = logging.getLogger(__name__)
 
 LONGEST_QUEUE = 1000
 RELOADED_ROWS = 500
+MOST_INSTANCES = 3
 APOLOGY = "Sorry, something went wrong on our side. Please try again."
+SLOW_NOTICE = "This takes longer than usual. Please wait."
+ASKING = (Kind.MESSAGE, Kind.BUTTON)
+"""Somebody waits for what becomes of these."""
 RETRY_SECONDS = 1.0
 SPEC_VERSION = "1.0"
 SHUTDOWN_SECONDS = 2.0
@@ -41,6 +46,7 @@ class Lane:
     def __init__(self, engine: "Engine", conversation: Conversation, route: Route | None) -> None:
         self.engine = engine
         self.pk = conversation.pk
+        self.uuid = str(conversation.uuid)
         self.protocol = conversation.protocol
         self.bot = conversation.bot.name
         self.address: dict[str, Any] = conversation.address
@@ -89,7 +95,12 @@ class Lane:
 
     # Feeding
 
+    @property
+    def ids(self) -> dict[str, str]:
+        return {"conversation": self.uuid, "bot": self.bot, "protocol": self.protocol}
+
     async def _run(self) -> None:
+        about.set(self.ids)
         try:
             while not self.engine.draining:
                 if not self._queue and self._left_in_rows:
@@ -124,16 +135,30 @@ class Lane:
         self._left_in_rows = self._missed or len(rows) == RELOADED_ROWS
 
     async def _feed_in_turn(self, row: InRow) -> None:
-        """The last feeding of a row that twice died with its process is made alone, so that none dies with it."""
-        if row.feedings == MOST_FEEDINGS - 1:
-            async with self.engine.last_feedings:
+        if self.engine.quarantine.condemns(row):
+            await self._bury(row)
+            return
+        async with self.engine.quarantine.turn(row):
+            if not self.engine.draining:
                 await self._feed(row)
-        else:
-            await self._feed(row)
+
+    async def _bury(self, row: InRow) -> None:
+        """A dead letter: it stays in the rows, where it can be seen and replayed."""
+        error = f"Fed {row.feedings} times; the process died with it each time."
+        logger.error(
+            "Conversation %s, row %s, bot %s: dead letter. %s",
+            self.uuid,
+            row.pk,
+            self.bot,
+            error,
+            extra=event("dead_letter", row=row.pk),
+        )
+        apology = self._apology() if row.kind in ASKING else None
+        self._tick_if(await self.engine.submit(Settle(row, Status.DEAD, self.engine.timeout, error, apology=apology)))
 
     async def _feed(self, row: InRow) -> None:
         error: BaseException | None = None
-        for _ in range(MOST_FEEDINGS):
+        for _ in range(MOST_INSTANCES):
             begun = await self._begin(row)
             if not begun.fed:
                 if row.kind == Kind.DISCONNECT:
@@ -155,13 +180,10 @@ class Lane:
             ends = self._ends
             fresh = self._instance is None or not self._instance.alive
             courtesy, neutral = self._courtesy(row), (self._name(row) or "").startswith("chat.")
-            begun = await self.engine.submit(Begin(row, self.engine.timeout, fresh, courtesy, neutral))
+            begun = await self.engine.submit(Begin(row, fresh, courtesy, neutral))
             if ends != self._ends and begun.fed:
                 continue  # The scope ended while this was being written: the row opens the next one.
-            if begun.ticking:
-                self.engine.deadlines.set(self.pk, self.engine.time() + self.engine.timeout)
-            else:
-                self.engine.deadlines.clear(self.pk)
+            self.engine.deadlines.clear(self.pk)
             return begun
 
     async def _offer(self, row: InRow, begun: Begun) -> Outcome:
@@ -177,7 +199,15 @@ class Lane:
             return Outcome(begun=False)  # It ended while the row was marked: the next one must know who is talking.
         if self._instance is None or not self._instance.alive:
             self._instance = self._start(begun, self.route)
-        return await self._instance.offer(row, dialect.make_event(name, row.event, redelivered=row.feedings > 0))
+        self.engine.slow.began(self)
+        self.engine.recorder.begin(row.pk)
+        try:
+            event = dialect.make_event(name, row.event, redelivered=row.feedings > 0)
+            outcome = await self._instance.offer(row, event)
+        finally:
+            self.engine.slow.ended(self)
+        self.engine.recorder.end(row.pk)
+        return outcome
 
     def _no_application(self) -> Exception:
         return LookupError(f"The application map has no {self.protocol!r} application for the path /{self.bot}/")
@@ -194,7 +224,7 @@ class Lane:
         if outcome.ended:
             await self.engine.submit(End(self.pk, "ended", farewell=False))
         elif outcome.error is not None:
-            self._log(outcome.error)
+            self._log(outcome.error, self.in_hand)
 
     def _start(self, begun: Begun, route: Route) -> Instance:
         if self._place is None:
@@ -205,6 +235,7 @@ class Lane:
             self._say,
             self._over,
             is_consumer=route.consumer is not None,
+            most_sends=self.engine.most_sends,
             application=self.engine.application,
         )
 
@@ -235,7 +266,7 @@ class Lane:
             closing, instance.closing = instance.closing, False
         error = outcome.error
         if error is not None:
-            self._log(error)
+            self._log(error, row)
         farewell = self.engine.handles(self.protocol, self.bot, "disconnect")
         ticking = await self.engine.submit(
             Settle(
@@ -247,28 +278,64 @@ class Lane:
                 ended=outcome.ended,
                 close=closing,
                 farewell=farewell and error is None,
-                apology=self._apology() if error is not None and row.kind in (Kind.MESSAGE, Kind.BUTTON) else None,
+                apology=self._apology() if error is not None and row.kind in ASKING else None,
             )
         )
-        if ticking:
-            self.engine.deadlines.set(self.pk, self.engine.time() + self.engine.timeout)
+        self._tick_if(ticking)
         if error is not None or outcome.ended or row.kind == Kind.DISCONNECT or (closing and not farewell):
             self.dispose()
 
+    def _tick_if(self, ticking: bool) -> None:
+        if ticking:
+            self.engine.deadlines.set(self.pk, self.engine.time() + self.engine.timeout)
+
     def _apology(self) -> Outbound | None:
-        if not self.engine.lanes.may_apologise(self.pk):
-            return None
+        return self._system_words(apology_text()) if self.engine.lanes.apologies.may(self.pk) else None
+
+    def _system_words(self, text: str) -> Outbound:
         protocol = self.engine.protocols[self.protocol]
-        return protocol.compose("send_message", {"text": apology_text()}, address=self.address, event=None)
+        return protocol.compose("send_message", {"text": text}, address=self.address, event=None)
+
+    def tell_slow(self, seconds: float) -> None:
+        """The handler is over the soft limit. Nothing is done to it: its row stays in hand until it is back."""
+        row, instance = self.in_hand, self._instance
+        logger.error(
+            "Conversation %s, row %s, bot %s: %s has not finished after %.1f s; it is in %s. The conversation "
+            "waits for it, the others do not.",
+            self.uuid,
+            None if row is None else row.pk,
+            self.bot,
+            self._handler(row),
+            seconds,
+            "no instance" if instance is None else instance.stands_at,
+            extra=event("slow_handler", row=None if row is None else row.pk, **self.ids),
+        )
+        if row is not None and row.kind in ASKING and self.engine.lanes.slow_notices.may(self.pk):
+            self.engine.submit_later(Tell(self.pk, self._system_words(slow_text())))
+
+    def _handler(self, row: InRow | None) -> str:
+        name = "" if row is None else (self._name(row) or "").replace(".", "_")
+        consumer = None if self.route is None else self.route.consumer
+        return f"the application's {name}" if consumer is None else f"{consumer.__qualname__}.{name}"
 
     def dispose(self) -> None:
         instance, self._instance = self._instance, None
         if instance is not None:
             instance.dispose()
 
-    def _log(self, error: BaseException) -> None:
-        info = (type(error), error, authors_part(error.__traceback__))
-        logger.error("Conversation %s, bot %s: its handler raised.", self.pk, self.bot, exc_info=info)
+    def _log(self, error: BaseException, row: InRow | None) -> None:
+        """With ids and the traceback. What an exception says may be what somebody wrote: that is in the row alone."""
+        self.engine.lanes.errors += 1
+        shown = error if settings.LOG_WORDS else wordless(error)
+        logger.error(
+            "Conversation %s, row %s, bot %s: its handler raised.%s",
+            self.uuid,
+            None if row is None else row.pk,
+            self.bot,
+            "" if settings.LOG_WORDS else " What the exception says is in the row alone (LOG_WORDS).",
+            exc_info=(type(shown), shown, authors_part(error.__traceback__)),
+            extra=event("handler_failed", row=None if row is None else row.pk, **self.ids),
+        )
 
     # What the instance does by itself
 
@@ -323,7 +390,7 @@ class Lane:
             return
         self._instance = None
         if error is not None:
-            self._log(error)
+            self._log(error, None)
         elif not self.engine.draining:
             self._ends += 1
             self.engine.spawn(self.engine.submit(End(self.pk, "ended", farewell=False)))
@@ -357,6 +424,10 @@ class Lane:
 
 def apology_text() -> str:
     return str(getattr(settings, "APOLOGY", APOLOGY))
+
+
+def slow_text() -> str:
+    return str(getattr(settings, "SLOW_NOTICE", SLOW_NOTICE))
 
 
 def _last_line(error: BaseException) -> str:

@@ -1,10 +1,13 @@
 """Start and stop as ASGI's lifespan: the same code under every server."""
 
+import asyncio
 import logging
+import os
+import signal
 
 from django.db import DatabaseError
 
-from gateway.engine import Engine
+from gateway.engine import LOST, Engine
 from gateway.errors import AlreadyRunning
 from gateway.queries import ensure_bots
 from gateway.types import Receive, Scope, Send
@@ -17,6 +20,7 @@ class Lifespan:
 
     def __init__(self) -> None:
         self._engine: Engine | None = None
+        self._watch: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         while True:
@@ -30,7 +34,7 @@ class Lifespan:
     async def _start(self, send: Send) -> None:
         engine = Engine()
         try:
-            await engine.read(ensure_bots, engine.bots)
+            await engine.read_at_leisure(ensure_bots, engine.bots)
             await engine.start()
         except AlreadyRunning as error:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
@@ -39,10 +43,20 @@ class Lifespan:
             await send({"type": "lifespan.startup.failed", "message": reason})
         else:
             self._engine = engine
+            self._watch = asyncio.create_task(_end_once_lost(engine))
             await send({"type": "lifespan.startup.complete"})
 
     async def _stop(self, send: Send) -> None:
         engine, self._engine = self._engine, None
         if engine is not None:
             await engine.stop()
-        await send({"type": "lifespan.shutdown.complete"})
+        if engine is not None and engine.lost.is_set():
+            await send({"type": "lifespan.shutdown.failed", "message": LOST})
+        else:
+            await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _end_once_lost(engine: Engine) -> None:
+    """As if somebody had stopped it: that ends every server in its own way."""
+    await engine.lost.wait()
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -35,19 +35,23 @@ class LifespanPlayer:
         if answer["type"] != "lifespan.startup.complete":
             raise StartFailed(answer.get("message") or "The application did not start and gave no reason.")
 
-    async def stop(self, seconds: float) -> None:
-        """Returns when the application has shut down, or after `seconds`. Never raises for what went wrong there."""
+    async def stop(self, seconds: float) -> str:
+        """Returns when the application has shut down, or after `seconds`. Never raises for what went wrong there.
+
+        Gives the application's own words about why it had to end, "" where it did so because it was told.
+        """
         if self.running is None or self.running.done():
-            return
+            return ""
         try:
             answer = await asyncio.wait_for(self.ask(self.running, "lifespan.shutdown"), seconds)
         except TimeoutError:
             logger.error("The application was still shutting down after %g s; it is left behind.", seconds)
-            return
+            return ""
         if answer is None:
             logger.error("The application failed while shutting down: %s", self.reason())
         elif answer["type"] != "lifespan.shutdown.complete":
-            logger.error("The application failed while shutting down: %s", answer.get("message", "no reason given"))
+            return str(answer.get("message") or "The application failed while shutting down and gave no reason.")
+        return ""
 
     async def begin(self, application: Application) -> Event | None:
         self.events, self.answers = asyncio.Queue(), asyncio.Queue()

@@ -3,11 +3,13 @@
 import os
 import socket
 import time
+from hashlib import sha256
+from pathlib import Path
 
-from django.db import IntegrityError
+from django.db import DataError, IntegrityError, OperationalError, connection
 from django.db.models import F
 
-from gateway.errors import AlreadyRunning
+from gateway.errors import AlreadyRunning, LeaseLost
 from gateway.models import Node
 
 SLOT = "gateway"
@@ -16,16 +18,47 @@ WATCH_SECONDS = 2.6
 WATCH_STEP_SECONDS = 0.2
 
 
-def claim() -> Node:
-    """This process's row. A lease that is found is watched for at most 3 s; one that moves raises AlreadyRunning."""
+def claim() -> tuple[Node, int | None]:
+    """This process's row, and the key of the one that a dead process left, if any.
+
+    A lease that is found is watched for at most 3 s; one that moves raises AlreadyRunning. Whoever has died on this
+    very machine is not watched.
+    """
+    dead = None
     while True:
         try:
-            return Node.objects.create(slot=SLOT, place=f"{socket.gethostname()}, process {os.getpid()}")
+            return Node.objects.create(slot=SLOT, place=f"{machine()}, process {os.getpid()}"[:128]), dead
         except IntegrityError:
             found = Node.objects.filter(slot=SLOT).first()
         if found is not None:
-            _watch(found)
+            if not is_dead(found.place):
+                _watch(found)
             Node.objects.filter(pk=found.pk, beat=found.beat).delete()
+            dead = found.pk
+
+
+def machine() -> str:
+    """The host's name, and what tells its present run and the processes that can be seen from here from all others."""
+    try:
+        run = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
+        seen = f"{run}{Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return socket.gethostname()
+    return f"{socket.gethostname()[:64]} {sha256(seen.encode()).hexdigest()[:12]}"
+
+
+def is_dead(place: str) -> bool:
+    """Whether the process can be known to have ended: it was of this very machine, and is no more."""
+    where, _, pid = place.rpartition(", process ")
+    if where != machine() or " " not in where or not pid.isdecimal():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _watch(found: Node) -> None:
@@ -49,3 +82,39 @@ def beat(node: Node) -> bool:
 
 def leave(node: Node) -> None:
     Node.objects.filter(pk=node.pk).delete()
+
+
+# What the writer asks, in the very transactions that it writes
+
+TRANSACTION = {
+    "postgresql": "SELECT pg_current_xact_id()::text FROM gateway_node WHERE id = %s FOR KEY SHARE",
+    "sqlite": "SELECT '' FROM gateway_node WHERE id = %s",
+}
+STATUS = "SELECT pg_xact_status(%s::xid8)"
+END = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_xid = %s::xid8::xid"
+
+
+def hold(pk: int) -> str:
+    """Keeps the lease as it is until the transaction ends. Gives the transaction's number where the database can be
+    asked what became of it, else "". Raises LeaseLost."""
+    with connection.cursor() as cursor:
+        cursor.execute(TRANSACTION[connection.vendor], [pk])
+        row = cursor.fetchone()
+    if row is None:
+        raise LeaseLost("Another gateway has taken this database over.")
+    return str(row[0])
+
+
+def was_committed(transaction: str) -> bool:
+    """What became of a transaction whose end nobody was told. Where it has none yet its connection is ended, for it may
+    hold locks until the server notices that nobody is there, and OperationalError says that it is to be asked again."""
+    with connection.cursor() as cursor:
+        try:
+            cursor.execute(STATUS, [transaction])
+        except DataError:
+            return False  # This server has never had it: it is another one, that was behind.
+        (status,) = cursor.fetchone()
+        if status == "in progress":
+            cursor.execute(END, [transaction])
+            raise OperationalError("A transaction whose line was cut has not ended yet.")
+    return bool(status == "committed")

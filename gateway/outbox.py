@@ -1,24 +1,30 @@
-"""Queued rows → outside. One lane a chat: in order inside, never waiting for each other.
+"""Queued rows → outside. One lane a chat, and one more for its announcements: in order inside, never waiting for each
+other but for the clocks of flood.py.
 
 A call is marked durably before it is made. What was under way when the line or the process died is unknown: it is
-made again unless the bot or the message asks for at most once.
+made again unless the bot or the message asks for at most once. backlog.py holds what waits.
 """
 
 import asyncio
 import logging
 import random
-from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError
-from django.utils import timezone
 
-from gateway.errors import Later, NotReady, Refused, Unknown
-from gateway.models import Direction, Kind, Message, Status
+from gateway import leaving
+from gateway.backlog import Backlog, Lane
+from gateway.errors import Flooded, Later, Moved, NotReady, Refused, Unknown
+from gateway.flood import ANNOUNCEMENT, BOT, OPERATOR, Clocks
+from gateway.logs import about, event
+from gateway.logs import row as logs_row
+from gateway.models import Kind, Sender, Status
 from gateway.protocols import ProtocolServer
-from gateway.transcript import Mark, OutRow, PartSent
-from gateway.transcript.saying import out_row
-from gateway.types import Delivery, Sent
+from gateway.transcript import Mark, MoveChat, OutRow, PartSent
+from gateway.types import Delivery
+from gateway.writer import Operation
 
 if TYPE_CHECKING:
     from gateway.engine import Engine
@@ -27,62 +33,40 @@ logger = logging.getLogger(__name__)
 
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 60.0
-LOOKED_AT_ROWS = 500
-OVERLAP_ROWS = 1000
+RETRY_SECONDS = 1.0
 DRAIN_STEP_SECONDS = 0.05
 
 
 class Outbox:
+    """`floods`: waits that the outside has asked for; `unknown`: calls of which nobody knows whether they were done;
+    `retried`: calls that were to be made again."""
+
     def __init__(self, engine: "Engine") -> None:
         self._engine = engine
-        self._rows: dict[int, OutRow] = {}
-        self._lanes: dict[str, deque[int]] = {}
+        self._backlog = Backlog(engine, self._begin)
+        self._rows = self._backlog.rows
+        self._clocks: dict[tuple[str, str], Clocks] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._pausing: set[asyncio.Task[None]] = set()
         self._open = asyncio.Event()
         self._closed = False
-        self._newest = 0
-        self.unknown = 0
+        # Takes a committed row; takes what is queued, before anything else is said; finds what others have queued.
+        self.put, self.load, self.look = self._backlog.put, self._backlog.load, self._backlog.look
+        self.floods = self.unknown = self.retried = 0
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    @property
+    def waits(self) -> int:
+        """How many calls had to wait for a clock."""
+        return sum(clocks.waits for clocks in self._clocks.values())
 
     def open(self) -> None:
         """The protocols can deliver now."""
         self._open.set()
 
-    def put(self, row: OutRow) -> None:
-        """Takes a committed row. The same row again: its newest text counts."""
-        if self._closed:
-            return  # It stays queued in the rows, for the next process.
-        known = row.pk in self._rows
-        self._rows[row.pk] = row
-        self._newest = max(self._newest, row.pk)
-        if known:
-            return
-        key = f"{row.protocol} {row.bot} {self._protocol(row).lane(row.address)}"
-        if key not in self._lanes:
-            self._lanes[key] = deque()
-            task = asyncio.create_task(self._run(key))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        self._lanes[key].append(row.pk)
-
-    async def load(self) -> None:
-        """Takes all that is queued, oldest first: nothing that is said from now on may overtake it."""
-        await self._take_after(0)
-
-    async def look(self) -> None:
-        """Finds what others have queued (a command in a process of its own)."""
-        # Two processes may commit in another order than that of their keys: look back a little.
-        await self._take_after(self._newest - OVERLAP_ROWS)
-
-    async def _take_after(self, pk: int) -> None:
-        while rows := await self._engine.read(_queued_after, pk):
-            pk = rows[-1].pk
-            for row in rows:
-                if row.protocol in self._engine.protocols and row.pk not in self._rows:
-                    self.put(row)
+    # Lanes
 
     async def drain(self, seconds: float) -> None:
         """Delivers what can be delivered now; what has to wait for its time stays queued in its rows."""
@@ -90,79 +74,164 @@ class Outbox:
         while (busy := self._tasks - self._pausing) and self._engine.time() < deadline - seconds / 2:
             await asyncio.wait(busy, timeout=DRAIN_STEP_SECONDS)
         self._closed = True
+        self._backlog.close()
         # A call that is cut off is one that nobody knows the outcome of: those under way may finish.
         if busy := self._tasks - self._pausing:
             await asyncio.wait(busy, timeout=max(deadline - self._engine.time(), 0))
         for task in self._tasks:
             task.cancel()
 
+    def _begin(self, lane: Lane) -> None:
+        task = asyncio.create_task(self._run(lane))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
     def _protocol(self, row: OutRow) -> ProtocolServer:
         return self._engine.protocols[row.protocol]
 
-    async def _run(self, key: str) -> None:
-        lane = self._lanes[key]
+    async def _run(self, lane: Lane) -> None:
+        about.set({"protocol": lane.stream.protocol, "bot": lane.stream.bot})
         try:
             await self._open.wait()
-            while lane and not self._closed:
-                await self._pause(self._rows[lane[0]].due_in)
-                pause = await self._send(self._rows[lane[0]])
-                if pause is None:
-                    self._rows.pop(lane.popleft(), None)
-                else:
-                    await self._pause(pause)
-        except NotReady:
-            pass  # The gateway stops: the rows stay queued.
+            while (lane.rows or lane.left) and not self._closed:
+                try:
+                    await self._advance(lane)
+                except Exception as error:
+                    await self._recover(lane, error)
         finally:
-            del self._lanes[key]
-            for pk in lane:
-                self._rows.pop(pk, None)
+            self._backlog.forget(lane)
 
-    async def _pause(self, seconds: float) -> None:
-        task = asyncio.current_task()
-        if seconds <= 0 or task is None:
+    async def _recover(self, lane: Lane, error: Exception) -> None:
+        """Its rows are in the table, and are read again."""
+        if self._closed:
             return
+        if not isinstance(error, NotReady | DatabaseError):
+            logger.error("A lane of bot %s could not go on; its rows are read again.", lane.stream.bot, exc_info=error)
+        lane.left = True
+        self._backlog.put_back(lane)
+        await self._pause(RETRY_SECONDS)
+
+    async def _advance(self, lane: Lane) -> None:
+        if not lane.rows:
+            await self._backlog.reload(lane)
+            return
+        row = self._rows[lane.rows[0]]
+        pause: float | None = row.due_in
+        if row.due_in > 0:
+            # It may be a wait that the outside has asked of a process before this one.
+            self._clocks_of(row).park(self._chat(row), row.due_in)
+            row.due_in = 0.0
+        else:
+            pause = await self._send(row)
+        if pause is None:
+            self._backlog.done(lane)
+        else:
+            await self._pause(pause)
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        """Who waits for the time to come is not waited for by the end of the process."""
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("only a lane waits")
         self._pausing.add(task)
         try:
-            await asyncio.sleep(seconds)
+            yield
         finally:
             self._pausing.discard(task)
 
+    async def _pause(self, seconds: float) -> None:
+        if seconds > 0:
+            with self._waiting():
+                await asyncio.sleep(seconds)
+
+    def _chat(self, row: OutRow) -> str:
+        return self._protocol(row).chat(row.method, row.params, row.address)
+
+    def _clocks_of(self, row: OutRow) -> Clocks:
+        key = row.protocol, row.bot
+        if key not in self._clocks:
+            self._clocks[key] = Clocks(self._engine.time, self._protocol(row).limits)
+        return self._clocks[key]
+
+    # One call
+
     async def _send(self, row: OutRow) -> float | None:
-        """Makes the call. Returns the seconds to wait before it is made again; None: the row has its end state."""
-        submit = self._engine.submit
+        """Waits for its turn and makes the call. Returns the seconds to wait then; None: the row has its end state."""
+        logs_row.set(row.pk)
         target = await self._target_of(row)
-        if not await submit(Mark(row, Status.SENDING)):
-            return None
-        row = self._rows.get(row.pk, row)  # Its words may have been replaced just before they were marked.
+        clocks, chat = self._clocks_of(row), self._chat(row)
+        with self._waiting():
+            await clocks.turn(chat, _rank(row), counts=row.kind != Kind.CALL)
         try:
-            sent = await self._protocol(row).deliver(self._delivery(row, target))
-        except Refused as error:
-            await submit(self._failed(row, str(error), blocked=error.blocked))
+            if self._closed or self._chat(self._rows[row.pk]) != chat:
+                return 0.0  # It goes elsewhere meanwhile.
+            if not await self._engine.submit(Mark(row, Status.SENDING)):
+                return None
+            row = self._rows[row.pk]  # Its words may have been replaced just before they were marked.
+            if (seconds := clocks.parked(chat)) > 0:
+                await self._commit(Mark(row, Status.QUEUED, due_in=seconds))
+                return 0.0
+            return await self._call(row, chat, target)
+        except KeyError:  # Deleted with its conversation.
+            return None
+        finally:
+            clocks.free(chat)
+
+    async def _call(self, row: OutRow, chat: str, target: int | None) -> float | None:
+        clocks = self._clocks_of(row)
+        try:
+            sent = await self._protocol(row).deliver(self._delivery(row, chat, target))
+        except Flooded as error:
+            self.floods += 1
+            seconds = self._seconds(row, error)
+            clocks.flooded(chat, seconds)
+            await self._again(row, str(error), seconds)
+            return 0.0  # The clocks know how long.
+        except _NotYet:
+            await self._commit(Mark(row, Status.QUEUED))
+            return 0.0
         except Later as error:
-            return await self._again(row, str(error), error.seconds)
+            return await self._again(row, str(error), self._seconds(row, error))
         except Unknown as error:
             return await self._unknown(row, str(error))
+        except Moved as error:
+            return await self._move(row, error)
         except NotReady:
             raise
+        except Refused as error:
+            clocks.let_in()
+            await self._fail(row, str(error), blocked=error.blocked, gone=error.gone)
         except Exception as error:
             logger.exception("Message %s could not be delivered.", row.pk)
-            await submit(self._failed(row, f"Could not be delivered ({type(error).__name__})"))
+            await self._fail(row, f"Could not be delivered ({type(error).__name__})")
         else:
-            await submit(self._sent(row, sent))
+            clocks.let_in()
+            reports = self._handles(row, "result")
+            mark = Mark(row, Status.SENT, external_id=sent.id, result=sent.result, reports=reports)
+            await self._commit(mark, Mark(row, Status.SENT, external_id=sent.id))
         return None
 
-    def _sent(self, row: OutRow, sent: Sent) -> Mark:
-        return Mark(row, Status.SENT, external_id=sent.id, result=sent.result, reports=self._handles(row, "result"))
+    async def _fail(self, row: OutRow, reason: str, *, blocked: bool = False, gone: bool = False) -> None:
+        reports, farewell = self._handles(row, "result"), self._handles(row, "disconnect")
+        mark = Mark(row, Status.FAILED, reason, reports=reports, blocked=blocked, gone=gone, farewell=farewell)
+        await self._commit(mark, Mark(row, Status.FAILED, reason))
 
-    def _failed(self, row: OutRow, reason: str, *, blocked: bool = False) -> Mark:
-        return Mark(
-            row,
-            Status.FAILED,
-            reason,
-            blocked=blocked,
-            reports=self._handles(row, "result"),
-            farewell=self._handles(row, "disconnect"),
-        )
+    async def _commit(self, operation: Operation[Any], plainer: Operation[Any] | None = None) -> None:
+        """Of what has happened outside: it cannot be undone, so it is written however long that takes."""
+        while True:
+            try:
+                await self._engine.submit(operation)
+                return
+            except KeyError:
+                raise
+            except NotReady:
+                if self._closed:
+                    raise
+            except Exception as error:
+                logger.exception("What became of a message could not be written (%s).", type(error).__name__)
+                operation = plainer or operation
+            await asyncio.sleep(RETRY_SECONDS)
 
     def _handles(self, row: OutRow, method: str) -> bool:
         return self._engine.handles(row.protocol, row.bot, method)
@@ -170,49 +239,79 @@ class Outbox:
     async def _target_of(self, row: OutRow) -> int | None:
         while row.kind == Kind.EDIT and row.ref:
             try:
-                return await self._engine.read(_target, row)
+                return await self._engine.read(leaving.target, row)
             except DatabaseError as error:
                 logger.warning("Message %s waits for the database (%s).", row.pk, type(error).__name__)
             await asyncio.sleep(FIRST_PAUSE_SECONDS)
         return None
 
-    def _delivery(self, row: OutRow, target: int | None) -> Delivery:
+    def _delivery(self, row: OutRow, chat: str, target: int | None) -> Delivery:
         async def part_sent(external_id: int) -> None:
             row.parts.append(external_id)
-            await self._engine.submit(PartSent(row, list(row.parts)))
+            await self._commit(PartSent(row, list(row.parts)))
+
+        def next_call() -> None:
+            if self._closed or not self._clocks_of(row).take_another(chat, _rank(row)):
+                raise _NotYet("The next part waits for its turn.")
 
         return Delivery(
-            row.pk, row.bot, row.method, row.params, row.text, row.address, list(row.parts), target, part_sent
+            row.pk,
+            row.bot,
+            row.method,
+            row.params,
+            row.text,
+            row.address,
+            list(row.parts),
+            target,
+            part_sent,
+            next_call,
         )
 
-    async def _again(self, row: OutRow, reason: str, seconds: float | None) -> float:
-        if seconds is None:
-            seconds = min(FIRST_PAUSE_SECONDS * 2 ** min(row.sends, 10), LONGEST_PAUSE_SECONDS)
-            seconds *= random.uniform(0.75, 1.25)  # noqa: S311  # jitter
+    def _seconds(self, row: OutRow, error: Later) -> float:
+        if error.seconds is not None:
+            return error.seconds
+        seconds: float = min(FIRST_PAUSE_SECONDS * 2 ** min(row.sends, 10), LONGEST_PAUSE_SECONDS)
+        return seconds * random.uniform(0.75, 1.25)  # noqa: S311  # jitter
+
+    async def _again(self, row: OutRow, reason: str, seconds: float, *, unknown: bool = False) -> float:
+        self.retried += 1
         row.sends += 1
-        row.due_in = 0.0
-        await self._engine.submit(Mark(row, Status.QUEUED, reason, due_in=seconds))
+        await self._commit(Mark(row, Status.QUEUED, reason, due_in=seconds, unknown=unknown))
+        row.unknowns += unknown
         return seconds
 
     async def _unknown(self, row: OutRow, reason: str) -> float | None:
         self.unknown += 1
         again = "it stays unknown" if row.at_most_once else "it is made again"
-        logger.warning("Message %s: nobody knows whether the call was done (%s); %s.", row.pk, reason, again)
-        if row.at_most_once:
-            await self._engine.submit(Mark(row, Status.UNKNOWN, reason))
-            return None
-        return await self._again(row, reason, None)
+        logger.error(
+            "Message %s: nobody knows whether the call was done (%s); %s.",
+            row.pk,
+            reason,
+            again,
+            extra=event("unknown_send"),
+        )
+        if not row.at_most_once:
+            return await self._again(row, reason, self._seconds(row, Later(reason)), unknown=True)
+        await self._commit(Mark(row, Status.UNKNOWN, reason, unknown=True))
+        return None
+
+    async def _move(self, row: OutRow, error: Moved) -> float | None:
+        """The chat's conversations go along to its new id, and the row to its new address."""
+        await self._commit(MoveChat(row.protocol, row.bot, error.to))
+        for moved in await self._engine.read(leaving.rows, [row.pk], Status.SENDING):
+            if moved.params != row.params:
+                self._rows[row.pk] = moved
+                await self._commit(Mark(moved, Status.QUEUED))
+                return 0.0
+        await self._fail(row, str(error))
+        return None
 
 
-def _queued_after(pk: int) -> list[OutRow]:
-    rows = Message.objects.filter(direction=Direction.OUT, status=Status.QUEUED, pk__gt=pk).order_by("pk")
-    now: Any = timezone.now()
-    return [out_row(row.conversation, row, now) for row in rows.select_related("conversation__bot")[:LOOKED_AT_ROWS]]
+class _NotYet(Later):
+    """A text of several parts gives its turn back between two of them."""
 
 
-def _target(row: OutRow) -> int | None:
-    """The outside's id of the newest message that the bot calls by that name."""
-    found = Message.objects.filter(
-        conversation_id=row.conversation, ref=row.ref, kind=Kind.MESSAGE, external_id__isnull=False
-    )
-    return found.order_by("-pk").values_list("external_id", flat=True).first()
+def _rank(row: OutRow) -> int:
+    if row.announcement:
+        return ANNOUNCEMENT
+    return OPERATOR if row.sender == Sender.OPERATOR else BOT

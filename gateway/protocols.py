@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import gateway
-from gateway.types import Delivery, Outbound, Sent
+from gateway.types import Delivery, Limits, Outbound, Sent
 
 if TYPE_CHECKING:
     from gateway.engine import Engine
@@ -64,8 +64,16 @@ class ProtocolServer(ABC):
         """Deliveries of the same lane go out strictly one after the other; lanes never wait for each other."""
         return str(sorted(address.items()))
 
+    def chat(self, method: str, params: Mapping[str, Any], address: Mapping[str, Any]) -> str:
+        """Whom a call goes to, as the outside counts it: there is one at a time. "": nobody in particular."""
+        return self.lane(address)
+
+    def limits(self, chat: str) -> Limits:
+        """How fast the outside lets a chat be called; of "", a bot as a whole."""
+        return Limits()
+
     async def deliver(self, delivery: Delivery) -> Sent:
-        """Does it outside. Raises `Refused`, `Later` or `Unknown` (see errors.py) and nothing else."""
+        """Does it outside. Raises `Refused`, `Moved`, `Later`, `Flooded` or `Unknown` (see errors.py), nothing else."""
         raise NotImplementedError
 
     def contact_ages(self) -> dict[str, float | None]:

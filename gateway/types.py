@@ -44,6 +44,39 @@ class Outbound:
 
 
 @dataclass(frozen=True, slots=True)
+class Move:
+    """A chat has another id from now on.
+
+    Conversations whose key is `old`, or begins with `old/`, get `new` in its place, and these values in their address
+    and chat.
+    """
+
+    old: str
+    new: str
+    address: dict[str, Any]
+    chat: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """`burst` calls at once, then `per_second` of them."""
+
+    burst: int
+    per_second: float
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How fast a chat, or a bot as a whole, may be called. None: as fast as anybody wants.
+
+    `calls` holds for everything; announcements have to keep to `announcements` as well.
+    """
+
+    calls: Rate | None = None
+    announcements: Rate | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Inbound:
     """An update on its way to becoming a row.
 
@@ -53,7 +86,8 @@ class Inbound:
     `seq`. `update_id` (a bot's) and `client_id` (a conversation's) make a second delivery a no-op. `courtesy` is what
     the gateway says itself where no application is fed (a button press must not spin). `edits` is the external id
     of the message whose visible text this update changes. `blocked`: True, the user has blocked the bot; False, they
-    have unblocked it. `error`: nobody understands the update; it is kept as a dead letter.
+    have unblocked it, or write to it. `error`: nobody understands the update; it is kept as a dead letter. `move`: the
+    chat has another id, which `key` and `address` hold already.
     """
 
     protocol: str
@@ -74,6 +108,7 @@ class Inbound:
     courtesy: Outbound | None = None
     blocked: bool | None = None
     error: str = ""
+    move: Move | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +128,8 @@ class Delivery:
 
     `parts` are the external ids of the parts that are known to be out; `target` is the external id of the message
     that `ref` names, for edits. `part_sent(id)` commits one more part and must be awaited before the next call.
+    `next_call()` is asked before every call but the first, and raises where that one must wait for its time: the row
+    then comes again, with its parts.
     """
 
     row: int
@@ -104,6 +141,7 @@ class Delivery:
     parts: list[int]
     target: int | None
     part_sent: Callable[[int], Awaitable[None]]
+    next_call: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,17 +4,19 @@ Durability then costs little under load, and the order of the rows is the order 
 """
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, cast
 
 from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, connection, transaction
 
-from gateway.errors import NotReady
+from gateway import node, patience
+from gateway.errors import LeaseLost, NotReady
 from gateway.transcript.group import Group, Memory, Wants
 
 logger = logging.getLogger(__name__)
@@ -26,7 +28,18 @@ LARGEST_GROUP = 500
 LONGEST_QUEUE = 20_000
 SQLITE_RETRY_SECONDS = 0.0003
 SQLITE_BUSY_SECONDS = 30.0
-LONGEST_PAUSE_SECONDS = 2.0
+LONGEST_PAUSE_SECONDS = 1.0
+# A question to the database, a whole group, and the end of the thread when the gateway stops.
+ANSWER_SECONDS = 5.0
+SLOW_SECONDS = 3.0
+STOP_SECONDS = 3.0
+
+
+PREPARED = {
+    "sqlite": "PRAGMA busy_timeout=0",
+    # Whoever has lost its line in the middle of a transaction must not keep others from its rows.
+    "postgresql": "SET idle_in_transaction_session_timeout = '10s'",
+}
 
 
 class Operation(Protocol[T_co]):
@@ -61,20 +74,45 @@ class _Nothing:
         """Does nothing, in its turn."""
 
 
-def run_group(operations: list[Operation[Any]], memory: Memory) -> tuple[Group, list[Any]]:
-    """Applies operations in one transaction on this thread's connection. Nothing is kept if any of them fails."""
+@dataclass(slots=True)
+class Attempt:
+    """A transaction that was begun. `group` is there from just before its commit."""
+
+    transaction: str
+    jobs: list[Job]
+    group: Group | None = None
+    results: list[Any] = field(default_factory=list)
+
+
+def run_group(
+    operations: list[Operation[Any]], memory: Memory, begin: Callable[[], Attempt] | None = None
+) -> tuple[Group, list[Any]]:
+    """Applies operations in one transaction on this thread's connection. Nothing is kept if any of them fails.
+
+    `begin` is called first in the transaction; what it gives learns the outcome before the commit.
+    """
+    began = time.perf_counter()
     with transaction.atomic():
+        attempt = begin() if begin else None
         wants = Wants()
         for operation in operations:
             operation.needs(wants)
         group = Group(memory, wants)
         results = [operation.apply(group) for operation in operations]
         group.flush()
+        if attempt is not None:
+            attempt.group, attempt.results = group, results
+    group.operations, group.seconds = len(operations), time.perf_counter() - began
     return group, results
 
 
 class Writer:
-    """`submit` from the loop; `committed(group)` is called on the loop after every commit, before any result is."""
+    """`submit` from the loop; `committed(group)` is called on the loop after every commit, before any result is.
+
+    `lease`: the primary key of the process's node, without which nothing is written. Counters: `retries`, attempts that
+    the database failed; `collisions`, groups in which another process was first; `recognised`, commits of which
+    nothing was heard and which turned out to be done.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, committed: Callable[[Group], None]) -> None:
         self._loop = loop
@@ -84,10 +122,29 @@ class Writer:
         self._stopping = self._given_up = False
         self._memory = Memory()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
-        self.trouble = ""
+        self._ill = ""
+        self._busy_since: float | None = None
+        self._attempt_in_doubt: Attempt | None = None
+        self.lease: int | None = None
+        self.lost = False
+        self.retries = self.collisions = self.recognised = 0
 
     def start(self) -> None:
         self._thread.start()
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong, in plain words without the database's own; "" when all is well."""
+        if not self._ill and self.stuck_for < SLOW_SECONDS:
+            return ""
+        why = f" ({self._ill})" if self._ill else ""
+        return f"takes no words for {self.stuck_for:.0f} s{why}; they wait, and nothing is acknowledged. See the log."
+
+    @property
+    def stuck_for(self) -> float:
+        """Seconds for which the group in hand has waited for the database."""
+        since = self._busy_since
+        return 0.0 if since is None else time.monotonic() - since
 
     @property
     def waiting(self) -> int:
@@ -108,17 +165,23 @@ class Writer:
         await self.submit(_Nothing())
 
     async def stop(self) -> None:
-        """Writes what is waiting, then ends the thread."""
+        """Writes what is waiting, then ends the thread; where the database is away, without waiting for it."""
         with self._wake:
             self._stopping = True
             self._wake.notify()
-        await self._loop.run_in_executor(None, self._thread.join)
+        await self._loop.run_in_executor(None, self._thread.join, STOP_SECONDS)
+        left = sum(not job.future.done() for job in list(self._jobs))
+        if left or self._thread.is_alive():
+            logger.error("The database is away: %d changes are not written; the next process makes them again.", left)
 
     # The thread
 
     def _run(self) -> None:
+        patience.of_this_thread(ANSWER_SECONDS)
         while jobs := self._take():
+            self._busy_since = time.monotonic()
             self._commit(jobs)
+            self._busy_since = None
         connection.close()
 
     def _take(self) -> list[Job]:
@@ -154,10 +217,11 @@ class Writer:
             raise NotReady("The database cannot be written.")
         pause, collided = 0.05, False
         while True:
-            waited_for = [job for job in jobs if not job.future.cancelled()]
             try:
-                group, results = self._attempt(waited_for)
+                self._prepare_connection()
+                group = self._recognise() or self._attempt([job for job in jobs if not job.future.cancelled()])
             except (OperationalError, InterfaceError) as error:
+                self.retries += 1
                 self._note_trouble(error)
                 if self._stopping:
                     raise NotReady("The database cannot be written.") from error
@@ -165,49 +229,81 @@ class Writer:
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
             except IntegrityError:
                 # Another process was first with the same key: now the row is there to be found.
-                self._memory.forget()
+                self.collisions += 1
+                self._forget()
                 if collided:
                     raise
                 collided = True
+            except LeaseLost:
+                self.lost = True
+                raise
             except Exception:
-                self._memory.forget()
+                self._forget()
                 raise
             else:
                 self._note_health()
-                for job, result in zip(waited_for, results, strict=True):
-                    job.result = result
                 return group
 
-    def _attempt(self, jobs: list[Job]) -> tuple[Group, list[Any]]:
+    def _recognise(self) -> Group | None:
+        """The group whose commit was not answered, where it was done nonetheless. It must not be written twice."""
+        attempt = self._attempt_in_doubt
+        if attempt is None:
+            return None
+        if attempt.transaction and node.was_committed(attempt.transaction) and attempt.group is not None:
+            self.recognised += 1
+            logger.warning("A commit that was not answered had been done: it is not made again.")
+            return self._done(attempt)
+        self._attempt_in_doubt = None
+        return None
+
+    def _done(self, attempt: Attempt) -> Group | None:
+        self._attempt_in_doubt = None
+        for job, result in zip(attempt.jobs, attempt.results, strict=True):
+            job.result = result
+        return attempt.group
+
+    def _attempt(self, jobs: list[Job]) -> Group | None:
+        def begin() -> Attempt:
+            held = "" if self.lease is None else node.hold(self.lease)
+            self._attempt_in_doubt = attempt = Attempt(held, jobs)
+            return attempt
+
         began = time.monotonic()
         while True:
             try:
-                self._prepare_connection()
-                return run_group([job.operation for job in jobs], self._memory)
+                group, results = run_group([job.operation for job in jobs], self._memory, begin)
             except OperationalError as error:
                 # SQLite's own busy wait is unfair to whoever waits longest: ours asks again at once.
-                patience = SQLITE_BUSY_SECONDS / 10 if self._stopping else SQLITE_BUSY_SECONDS
-                if "locked" not in str(error) or time.monotonic() - began > patience:
+                longest = SQLITE_BUSY_SECONDS / 10 if self._stopping else SQLITE_BUSY_SECONDS
+                if "locked" not in str(error) or time.monotonic() - began > longest:
                     raise
-                self._memory.forget()
+                self._forget()
+            else:
+                return self._done(Attempt("", jobs, group, results))
             time.sleep(SQLITE_RETRY_SECONDS)
 
+    def _forget(self) -> None:
+        self._memory.forget()
+        self._attempt_in_doubt = None
+
     def _prepare_connection(self) -> None:
-        if connection.connection is None and connection.vendor == "sqlite":
+        if connection.connection is None:
             with connection.cursor() as cursor:
-                cursor.execute("PRAGMA busy_timeout=0")
+                cursor.execute(PREPARED[connection.vendor])
 
     def _note_trouble(self, error: DatabaseError | InterfaceError) -> None:
-        if not self.trouble:
+        if not self._ill:
             logger.error("The database cannot be written (%s). Words wait; nothing is acknowledged.", error)
-        self.trouble = str(error) or type(error).__name__
+        self._ill = type(error).__name__
         self._memory.forget()
+        if "full" in str(error):
+            _shorten_log()
         connection.close()
 
     def _note_health(self) -> None:
-        if self.trouble:
+        if self._ill:
             logger.warning("The database can be written again.")
-            self.trouble = ""
+            self._ill = ""
 
     # The loop
 
@@ -218,6 +314,13 @@ class Writer:
         finally:
             for job in jobs:
                 job.settle()
+
+
+def _shorten_log() -> None:
+    """SQLite's write-ahead log may be what fills the disk; what it holds has its place in the file already."""
+    with contextlib.suppress(DatabaseError), connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def commit_here(operation: Operation[T]) -> T:

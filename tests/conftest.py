@@ -18,18 +18,34 @@ EVERYTHING = bool(os.environ.get("CI") or os.environ.get("EVERYTHING"))
 
 # Each of these starts the whole product many times over, for what tests of the rooms show already.
 THOROUGH = (
-    "notes/", "outside/test_bots.py", "outside/test_delivery.py", "outside/test_scopes.py", "outside/test_operators.py",
-    "test_daphne_limits.py", "test_reload.py",
+    "notes/", "outside/test_access.py", "outside/test_bots.py", "outside/test_canary.py", "outside/test_delivery.py",
+    "outside/test_handler_connections.py", "outside/test_operators.py", "outside/test_poison.py",
+    "outside/test_scopes.py", "test_bench.py", "test_daphne_limits.py", "test_flood_faults.py",
+    "test_hostile_frames.py", "test_reload.py",
+)  # fmt: skip
+
+# These are about seconds and mebibytes: beside other tests they would measure those.
+ALONE = (
+    "chaos/test_chaos.py", "outside/test_isolation_figures.py", "outside/test_outages.py",
+    "outside/test_readers_and_writers.py",
 )  # fmt: skip
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if EVERYTHING:
+        if "PYTEST_XDIST_WORKER" in os.environ:
+            beside = [item for item in items if place_of(item).startswith(ALONE)]
+            config.hook.pytest_deselected(items=beside)
+            items[:] = [item for item in items if item not in set(beside)]
         return
     skipped = pytest.mark.skip(reason="whole processes, many times over: only where CI or EVERYTHING is set")
     for item in items:
-        if item.nodeid.removeprefix("tests/").startswith(THOROUGH):
+        if place_of(item).startswith(THOROUGH + ALONE):
             item.add_marker(skipped)
+
+
+def place_of(item: pytest.Item) -> str:
+    return item.nodeid.removeprefix("tests/")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -1,14 +1,21 @@
 """Application maps such as users write: the product's own map, with other bots in it."""
 
 import asyncio
+import logging
+import os
+import signal
 import time
 from typing import Any
 
 from channels.consumer import AsyncConsumer, StopConsumer, SyncConsumer
 from channels.routing import ProtocolTypeRouter, URLRouter
+from django.conf import settings
 from django.urls import path
 
 from config.asgi import application as base
+from gateway.models import Conversation
+
+logger = logging.getLogger(__name__)
 
 Event = dict[str, Any]
 NAP = 0.2
@@ -95,6 +102,55 @@ class FragileBot(SyncConsumer):
         self.send({"type": "telegram.message", "text": f"{event['text']} is {session['count']}"})
 
 
+class UnrulyBot(SyncConsumer):
+    """Blocks its thread for as many seconds as it is told, raises, or echoes."""
+
+    def telegram_message(self, event: Event) -> None:
+        word, _, rest = event["text"].partition(" ")
+        if word == "block":
+            time.sleep(float(rest))
+        if word == "raise":
+            raise ValueError(word)
+        self.send({"type": "telegram.message", "text": event["text"]})
+
+
+class LibrarianBot(SyncConsumer):
+    """Looks something up and then waits for something slow, with its connection still open; "quick" does neither."""
+
+    def telegram_message(self, event: Event) -> None:
+        if event["text"] != "quick":
+            Conversation.objects.count()
+            time.sleep(3)
+        self.send({"type": "telegram.message", "text": event["text"]})
+
+
+class BusyBot(AsyncConsumer):
+    """Echoes. "spin" runs in circles for six seconds and lets everybody else run in between; "compute" takes the loop
+    for a second, in turns of a millisecond."""
+
+    async def telegram_message(self, event: Event) -> None:
+        until = time.perf_counter() + {"spin": 6.0, "compute": 1.0}.get(event["text"], 0.0)
+        while time.perf_counter() < until:
+            turn = time.perf_counter() + 0.001
+            while event["text"] == "compute" and time.perf_counter() < turn:
+                pass
+            await asyncio.sleep(0)
+        await self.send({"type": "telegram.message", "text": event["text"]})
+
+
+class DeadlyBot(SyncConsumer):
+    """Takes its time for every message; "kill" and "exit" end the process it runs in."""
+
+    def telegram_message(self, event: Event) -> None:
+        time.sleep(NAP / 2)
+        if event["text"] == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if event["text"] == "exit":
+            os._exit(3)
+        time.sleep(NAP / 2)
+        self.send({"type": "telegram.message", "text": f"survived {event['text']}"})
+
+
 class HelpdeskBot(SyncConsumer):
     """Answers until somebody wants a human."""
 
@@ -115,6 +171,21 @@ class LongBot(SyncConsumer):
         self.send({"type": "telegram.message", "text": (line * (int(event["text"]) // len(line) + 1)).rstrip()})
 
 
+class TattlingBot(AsyncConsumer):
+    """Fails with what it was told: at "raise" itself, at "task" in a task that nobody waits for; else it echoes."""
+
+    async def telegram_message(self, event: Event) -> None:
+        logger.info("Somebody has said something.")
+        if event["text"].startswith("raise"):
+            raise ValueError(event["text"])
+        if event["text"].startswith("task"):
+            self.task = asyncio.create_task(self.fail(event["text"]))
+        await self.send({"type": "telegram.message", "text": event["text"]})
+
+    async def fail(self, text: str) -> None:
+        raise ValueError(text)
+
+
 class FirstBot(SyncConsumer):
     def telegram_message(self, event: Event) -> None:
         self.send({"type": "telegram.message", "text": f"first, {self.scope['bot']}: {event['text']}"})
@@ -123,6 +194,17 @@ class FirstBot(SyncConsumer):
 class SecondBot(SyncConsumer):
     def telegram_message(self, event: Event) -> None:
         self.send({"type": "telegram.message", "text": f"second, {self.scope['bot']}: {event['text']}"})
+
+
+class TalebearerBot(SyncConsumer):
+    """Puts the tokens that it can read into a log line and into an exception; else echoes."""
+
+    def chat_received_message(self, event: Event) -> None:
+        if event["text"].startswith("tell"):
+            address = f"{settings.TELEGRAM_API_URL}/bot{settings.TELEGRAM_BOT_TOKEN}/getFile"
+            logging.getLogger("talebearer").error("cannot fetch %s", address)
+            raise ValueError(address, settings.TELEGRAM_BOTS, settings.TELEGRAM_WEBHOOK_SECRET)
+        self.send({"type": "chat.send_message", "text": f"echo {event['text']}"})
 
 
 def map_with(bot: Any) -> ProtocolTypeRouter:
@@ -137,6 +219,11 @@ async_echo = map_with(AsyncEcho.as_asgi())
 telegram_buttons = map_with(TelegramButtons.as_asgi())
 neutral_buttons = map_with(NeutralButtons.as_asgi())
 counter = map_with(CounterBot.as_asgi())
+unruly = ProtocolTypeRouter({**base.application_mapping, "telegram": UnrulyBot.as_asgi(), "webchat": BusyBot.as_asgi()})
+librarian = map_with(LibrarianBot.as_asgi())
+talebearer = map_with(TalebearerBot.as_asgi())
+deadly = map_with(DeadlyBot.as_asgi())
+tattling = map_with(TattlingBot.as_asgi())
 fragile = map_with(FragileBot.as_asgi())
 helpdesk = map_with(HelpdeskBot.as_asgi())
 long = map_with(LongBot.as_asgi())

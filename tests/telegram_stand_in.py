@@ -28,6 +28,7 @@ class StandInEngine:
     handled: set[str] | None = field(default_factory=lambda: {"message", "callback_query"})
     routed: bool = True
     unready: int = 0
+    stopping: bool = False
     hold: asyncio.Event | None = None
     accepted: list[Inbound] = field(default_factory=list)
     batches: int = 0

@@ -11,7 +11,7 @@ from django.db import OperationalError
 
 from bots.chatty import ChattyBotConsumer
 from gateway import engine as engine_module
-from gateway import node, outbox, queries, writer
+from gateway import leaving, node, queries, writer
 from gateway.errors import Later, NotReady
 from gateway.models import Message, Node, Status
 from gateway.transcript import Accept, End
@@ -117,13 +117,13 @@ async def test_what_the_last_process_had_queued_goes_first(start: StartEngine, m
     await stop(engine)
     await Message.objects.filter(direction="out").aupdate(due_at=None)
     await accepted_elsewhere(chat, "second")
-    queued_after = outbox._queued_after
+    of_stream = leaving.of_stream
 
-    def slowly(pk: int) -> Any:
+    def slowly(*asked: Any) -> Any:
         time.sleep(0.2)
-        return queued_after(pk)
+        return of_stream(*asked)
 
-    monkeypatch.setattr(outbox, "_queued_after", slowly)
+    monkeypatch.setattr(leaving, "of_stream", slowly)
     chat = Chat(await start(ChattyBotConsumer.as_asgi()), 1)
     assert await chat.heard(2) == ["You said: first", "You said: second"]
 

@@ -92,10 +92,10 @@ async def test_several_sends_refused_by_a_block_make_one_farewell(start: StartEn
 def gated_begin(gate: threading.Event) -> Callable[..., Any]:
     """The writer's work, held up before a row is marked as in hand."""
 
-    def gated(operations: list[Any], memory: Any) -> Any:
+    def gated(operations: list[Any], *how: Any) -> Any:
         if any(isinstance(operation, Begin) for operation in operations):
             gate.wait(10)
-        return run_group(operations, memory)
+        return run_group(operations, *how)
 
     return gated
 

@@ -9,7 +9,7 @@ from channels.consumer import AsyncConsumer
 from django.db import OperationalError
 
 from bots.chatty import ChattyBotConsumer
-from gateway import outbox, writer
+from gateway import leaving, outbox, writer
 from gateway.models import Bot, Conversation, Message, Status
 from gateway.transcript import Mark, Memory, Say
 from gateway.transcript.saying import out_row
@@ -81,8 +81,9 @@ class Editor(AsyncConsumer):
 async def test_an_edit_waits_for_the_database_that_knows_its_message(
     start: StartEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox, "_target", failing(outbox._target, 3))
+    monkeypatch.setattr(leaving, "target", failing(leaving.target, 3))
     monkeypatch.setattr(outbox, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("gateway.engine.UNREAD_SECONDS", 0.0)  # The test reads as well.
     engine = await start(Editor.as_asgi())
     chat = Chat(engine, 1)
     await chat.says("a")
@@ -129,11 +130,11 @@ async def test_words_replaced_just_before_they_are_marked_leave_as_the_new_ones(
     saying, gate = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    def gated(operations: list[Any], memory: Memory) -> Any:
+    def gated(operations: list[Any], *how: Any) -> Any:
         if any(isinstance(operation, Say) for operation in operations):
             loop.call_soon_threadsafe(saying.set)
             asyncio.run_coroutine_threadsafe(gate.wait(), loop).result(10)
-        return run_group(operations, memory)
+        return run_group(operations, *how)
 
     async def starts_late(self: Outside) -> None:
         await saying.wait()

@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-GROUPS = ("run", "test", "e2e", "lint")
+GROUPS = ("run", "test", "e2e", "bench", "lint")
 SAFE = {"django": (5, 2, 14), "daphne": (4, 2, 2)}
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==([0-9][^ ;\\]*)")
 
@@ -54,7 +54,7 @@ def test_make_alone_lists_what_there_is() -> None:
     if not shutil.which("make"):
         pytest.skip("make is not installed here")
     shown = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert re.findall(r"make (\w+)", shown) == ["help", "run", "test", "lint", "types", "e2e", "lock"]
+    assert re.findall(r"make (\w+)", shown) == ["help", "run", "test", "chaos", "lint", "types", "e2e", "bench", "lock"]
 
 
 def script(folder: Path, name: str, text: str) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from gateway.errors import DeliveryError, Later, Refused, Unknown
+from gateway.errors import DeliveryError, Flooded, Later, Refused, Unknown
 from gateway.telegram import client as client_module
 from gateway.telegram.answers import Conflict, InvalidToken, Migrated, NotFound, Unreadable
 from gateway.telegram.client import camel_case
@@ -56,7 +56,7 @@ def test_names_of_methods() -> None:
         (Failure(403, "Forbidden: bot can't initiate conversation with a user"), Refused),
         (Failure(404, "Not Found"), NotFound),
         (Failure(409, "Conflict: terminated by other getUpdates request"), Conflict),
-        (Failure(429, "Too Many Requests", {"retry_after": 3}), Later),
+        (Failure(429, "Too Many Requests", {"retry_after": 3}), Flooded),
         (Failure(500, "Internal Server Error"), Later),
         (raw(413, b"<html>too large"), Refused),
         (raw(502, b"<html>bad gateway"), Later),
@@ -96,18 +96,19 @@ async def test_how_long_to_wait(answer: Any, seconds: float | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("description", "blocked"),
+    ("description", "blocked", "gone"),
     [
-        ("Forbidden: bot was blocked by the user", True),
-        ("Forbidden: user is deactivated", True),
-        ("Forbidden: bot was kicked from the supergroup chat", True),
-        ("Forbidden: bot can't initiate conversation with a user", False),
+        ("Forbidden: bot was blocked by the user", True, True),
+        ("Forbidden: user is deactivated", True, True),
+        ("Forbidden: bot was kicked from the supergroup chat", False, True),
+        ("Forbidden: bot is not a member of the channel chat", False, True),
+        ("Forbidden: bot can't initiate conversation with a user", False, False),
     ],
 )
-async def test_who_does_not_want_the_bot(description: str, blocked: bool) -> None:
+async def test_who_does_not_want_the_bot(description: str, blocked: bool, gone: bool) -> None:
     error = await failure_of(Failure(403, description))
     assert isinstance(error, Refused)
-    assert error.blocked is blocked
+    assert (error.blocked, error.gone) == (blocked, gone)
     assert description in str(error)
 
 

@@ -146,6 +146,28 @@ def test_only_a_private_chat_tells_of_a_block(chat: dict[str, Any], status: str,
     assert inbound("my_chat_member", member(chat, status)).blocked is blocked
 
 
+@pytest.mark.parametrize(
+    ("chat", "business", "blocked"), [(PRIVATE, None, False), (PRIVATE, "b", None), (GROUP, None, None)]
+)
+def test_who_writes_to_the_bot_has_not_blocked_it(
+    chat: dict[str, Any], business: str | None, blocked: bool | None
+) -> None:
+    content = {"message_id": 1, "date": 0, "chat": chat, "from": ANN, "text": "a"}
+    if business is not None:
+        content["business_connection_id"] = business
+    assert inbound("message", content).blocked is blocked
+
+
+@pytest.mark.parametrize(("chat", "told"), [(-5, {"migrate_to_chat_id": -1005}), (-1005, {"migrate_from_chat_id": -5})])
+def test_a_group_that_moves_is_met_at_its_new_place(chat: int, told: dict[str, int]) -> None:
+    content = {"message_id": 1, "date": 0, "chat": {"id": chat, "type": "group", "title": "Us"}, "from": ANN, **told}
+    got = inbound("message", content)
+    assert (got.key, got.address, got.chat["id"]) == ("chat:-1005/user:11", {"chat_id": -1005}, -1005)
+    assert got.move is not None
+    assert (got.move.old, got.move.new) == ("chat:-5", "chat:-1005")
+    assert got.event["update"]["message"]["chat"]["id"] == chat
+
+
 def test_who_acts_in_the_name_of_a_chat_is_that_chat() -> None:
     voted = inbound("poll_answer", {"poll_id": "1", "voter_chat": CHANNEL, "user": ANN, "option_ids": []})
     assert voted.person is not None

@@ -144,8 +144,8 @@ async def test_what_was_queued_at_the_stop_is_delivered_by_the_next_process(star
 def test_a_lease_that_moves_is_refused_and_a_dead_one_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(node, "WATCH_SECONDS", 0.3)
     monkeypatch.setattr(node, "WATCH_STEP_SECONDS", 0.05)
-    first = node.claim()
-    second = node.claim()
+    first, _ = node.claim()
+    second, _ = node.claim()
     assert second.pk != first.pk, "the first never moved"
     assert not node.beat(first)
     monkeypatch.setattr(node.time, "sleep", lambda _: node.beat(second))

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.flow import is_too_large
 from gateway.web import frames
 from gateway.web.frames import ADMIN, PUBLIC, BadFrame, Button, Hello, Message, Say, Typing, Watch
 
@@ -148,4 +149,4 @@ def test_whatever_a_row_holds_can_be_sent(text: str) -> None:
     [("x" * 65_536, False), ("x" * 65_537, True), ("é" * 32_768, False), ("é" * 32_769, True), (b"x" * 65_537, True)],
 )
 def test_the_size_of_a_frame_is_counted_in_bytes(content: str | bytes, too_large: bool) -> None:
-    assert frames.is_too_large(content) is too_large
+    assert is_too_large(content) is too_large

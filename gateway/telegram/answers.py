@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
-from gateway.errors import DeliveryError, Later, Refused, Unknown
+from gateway.errors import DeliveryError, Flooded, Later, Refused, Unknown
 from gateway.telegram import wire
 
 LONGEST_WAIT = 86_400.0
 # Answers that say: not done, and not because of what was asked.
 TRY_AGAIN = {408, 409, 425}
-GONE = ("bot was blocked by the user", "user is deactivated", "bot was kicked")
+BLOCKED = ("bot was blocked by the user", "user is deactivated")
+GONE = ("bot was kicked", "bot is not a member")
 
 
 class InvalidToken(Refused):
@@ -70,7 +71,7 @@ def _failure(status: int, headers: Mapping[str, str], answer: dict[str, Any]) ->
     if not isinstance(parameters, dict):
         parameters = {}
     if status == 429:
-        return Later(reason, _seconds(parameters.get("retry_after", headers.get("Retry-After"))))
+        return Flooded(reason, _seconds(parameters.get("retry_after", headers.get("Retry-After"))))
     if status == 409:
         return Conflict(reason)
     if 300 <= status < 400:
@@ -83,7 +84,11 @@ def _failure(status: int, headers: Mapping[str, str], answer: dict[str, Any]) ->
         return NotFound(reason)
     if isinstance(parameters.get("migrate_to_chat_id"), int):
         return Migrated(reason, parameters["migrate_to_chat_id"])
-    return Refused(reason, blocked=status == 403 and any(words in reason for words in GONE))
+    return Refused(reason, blocked=status == 403 and _says(reason, BLOCKED), gone=status == 403 and _says(reason, GONE))
+
+
+def _says(reason: str, words: tuple[str, ...]) -> bool:
+    return any(some in reason for some in words)
 
 
 def _reason(status: int, answer: dict[str, Any]) -> str:

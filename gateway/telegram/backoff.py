@@ -17,7 +17,7 @@ class Backoff:
         """Seconds."""
         self._pause = min(max(self._pause * 2, self.first), self.longest)
         shortest = self._pause if self._pause == self.first else self._pause / 2
-        return max(random.uniform(shortest, self._pause), at_least or 0.0)
+        return max(random.uniform(shortest, self._pause), at_least or 0.0)  # nosec B311: it spreads, and hides nothing
 
     def reset(self) -> None:
         self._pause = 0.0

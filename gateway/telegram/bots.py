@@ -1,20 +1,24 @@
-"""The bots that the settings name, and the secrets of their webhooks."""
+"""The bots that the settings name, their tokens, and the secrets of their webhooks."""
 
+import asyncio
 import hmac
 import logging
 import re
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from django.conf import settings
 
 from gateway.telegram.contact import Contact
+from gateway.telegram.tokens import in_file, named_in_file
 
 if TYPE_CHECKING:
     from gateway.telegram.client import Client
 
 log = logging.getLogger(__name__)
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+TOKEN_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +27,34 @@ class TelegramBot:
     client: "Client" = field(repr=False)
     contact: Contact = field(repr=False)
 
+    def takes_new_token(self) -> bool:
+        """Looks into the token's file, if it comes from one. True: it is another one from now on."""
+        token = token_in_files(self.name)
+        if not token or token == self.client.token:
+            return False
+        self.client.token = token
+        log.info("Bot %r has a new token", self.name)
+        return True
+
+    async def pause(self, seconds: float) -> None:
+        """Returns earlier where there is a new token to try."""
+        end = monotonic() + seconds
+        while (left := end - monotonic()) > 0 and not self.takes_new_token():  # noqa: ASYNC110  # a file rings no bell
+            await asyncio.sleep(min(left, TOKEN_SECONDS))
+
+
+def token_in_files(bot: str) -> str:
+    """As it is now; "" where there is none, or no file that can be read just now."""
+    try:
+        named = named_in_file(settings.TELEGRAM_BOTS_FILE).get(bot, "")
+        return (in_file(settings.TELEGRAM_BOT_TOKEN_FILE) if bot == "bot" else "") or named
+    except (OSError, UnicodeError) as error:
+        log.warning("The file with the token of bot %r cannot be read (%s)", bot, type(error).__name__)
+        return ""
+
 
 def tokens() -> dict[str, str]:
-    """By bot. TELEGRAM_BOT_TOKEN is the bot named "bot"."""
+    """By bot, as they were at the start. TELEGRAM_BOT_TOKEN is the bot named "bot"."""
     named = {name.strip(): token.strip() for name, token in settings.TELEGRAM_BOTS.items()}
     if settings.TELEGRAM_BOT_TOKEN:
         named["bot"] = settings.TELEGRAM_BOT_TOKEN.strip()

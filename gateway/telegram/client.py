@@ -27,11 +27,11 @@ def open_session() -> aiohttp.ClientSession:
 
 
 class Client:
-    """The Bot API for one token."""
+    """The Bot API for one bot, whose `token` may become another one."""
 
     def __init__(self, api_url: str, token: str, session: aiohttp.ClientSession) -> None:
-        self._base = f"{api_url.rstrip('/')}/bot{token}/"
-        self._token = token
+        self._api_url = api_url.rstrip("/")
+        self.token = token
         self._session = session
 
     async def call(self, method: str, params: Mapping[str, Any] | None = None, *, silence: float = CALL_SECONDS) -> Any:
@@ -53,7 +53,7 @@ class Client:
     async def _post(self, method: str, body: bytes, silence: float) -> tuple[int, Mapping[str, str], bytes]:
         limits = aiohttp.ClientTimeout(total=silence + 2 * CONNECT_SECONDS, connect=CONNECT_SECONDS, sock_read=silence)
         async with self._session.post(
-            self._base + method,
+            f"{self._api_url}/bot{self.token}/{method}",
             data=body,
             headers={"Content-Type": "application/json"},
             timeout=limits,
@@ -63,7 +63,7 @@ class Client:
 
     def _clean(self, text: str) -> str:
         """Nothing keeps a server from telling us our own token."""
-        return redact(text.replace(self._token, "<token>"))[:500]
+        return redact(text.replace(self.token, "<token>"))[:500]
 
 
 def camel_case(method: str) -> str:

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from time import monotonic
 
 log = logging.getLogger(__name__)
-PATIENCE_SECONDS = 60.0
+# More than a poll or a look at the webhook takes when all is well, less than the minute within which it is to be said.
+PATIENCE_SECONDS = 45.0
 
 
 class Contact:

@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from gateway.errors import Refused
+from gateway.errors import Moved, Refused
+from gateway.telegram import people
 from gateway.telegram.answers import Migrated
 from gateway.telegram.splitting import split
 from gateway.types import Delivery, Sent
@@ -22,7 +23,7 @@ async def deliver(client: "Client", delivery: Delivery) -> Sent:
         return await _edit(client, delivery)
     if delivery.parts:
         return Sent(delivery.parts[-1])
-    result = await _call(client, delivery.method, delivery.params)
+    result = await _call(client, delivery, delivery.method, delivery.params)
     ids = message_ids(result)
     if isinstance(result, list):
         for message_id in ids:
@@ -35,7 +36,9 @@ async def _send_text(client: "Client", delivery: Delivery) -> Sent:
     messages = text_messages(delivery.params)
     sent = Sent(delivery.parts[-1] if delivery.parts else None)
     for number, params in enumerate(messages[len(delivery.parts) :], len(delivery.parts) + 1):
-        result = await _call(client, "send_message", params)
+        if number > len(delivery.parts) + 1:
+            delivery.next_call()
+        result = await _call(client, delivery, "send_message", params)
         ids = message_ids(result)
         if ids and number < len(messages):  # The last one's id is committed with the end state of the row.
             await delivery.part_sent(ids[-1])
@@ -76,7 +79,7 @@ async def _edit(client: "Client", delivery: Delivery) -> Sent:
             raise Refused("There is no message with that ref to edit.")
         params["message_id"] = delivery.target
     try:
-        result = await _call(client, delivery.method, params)
+        result = await _call(client, delivery, delivery.method, params)
     except Refused as error:
         if "message is not modified" not in str(error):
             raise
@@ -84,14 +87,21 @@ async def _edit(client: "Client", delivery: Delivery) -> Sent:
     return Sent(params.get("message_id"), result)
 
 
-async def _call(client: "Client", method: str, params: dict[str, Any]) -> Any:
-    """A group that has become a supergroup is followed to its new id."""
+async def _call(client: "Client", delivery: Delivery, method: str, params: dict[str, Any]) -> Any:
+    """What a chat says that is not this conversation's own is no reason to change anything about this one."""
+    own = params.get("chat_id") == delivery.address.get("chat_id")
     try:
         return await client.call(method, params)
-    except Migrated as moved:
+    except Migrated as migrated:
+        if own and isinstance(params.get("chat_id"), int):
+            raise Moved(str(migrated), people.move(params["chat_id"], migrated.chat_id)) from None
         if "chat_id" not in params:
             raise
-        return await client.call(method, {**params, "chat_id": moved.chat_id})
+        return await client.call(method, {**params, "chat_id": migrated.chat_id})
+    except Refused as refused:
+        if own or not refused.gone:
+            raise
+        raise Refused(str(refused)) from None
 
 
 def message_ids(result: Any) -> list[int]:

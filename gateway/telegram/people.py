@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.telegram import kinds
-from gateway.types import Person
+from gateway.types import Move, Person
 
 LARGEST = 2**63
 CONNECTION_ID = re.compile(r"[!-~]{1,128}")
@@ -48,6 +48,11 @@ def find_place(kind: str, content: dict[str, Any]) -> Place:
     if user is None and chat.get("type") == "private":
         user = chat
     return _placed(message or {}, chat, user)
+
+
+def move(old: int, new: int) -> Move:
+    """A group has become a supergroup."""
+    return Move(f"chat:{old}", f"chat:{new}", {"chat_id": new}, {"id": new, "type": "supergroup"})
 
 
 def _find_user(content: dict[str, Any]) -> dict[str, Any] | None:

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from gateway.engine import Engine
 
 log = logging.getLogger(__name__)
-POLL_SECONDS = 25
+# A poll whose line has died unseen, or a pause, and the attempt after it: together less than half a minute.
+POLL_SECONDS = 20
+MARGIN_SECONDS = 8.0
+LONGEST_PAUSE = 15.0
 BATCH = 100
-MARGIN_SECONDS = 15.0
 REFUSED_PAUSE = 30.0
 NOT_READY_PAUSE = 5.0
 FIRST_UPDATE_ID = re.compile(rb'"update_id"\s*:\s*(\d{1,18})\b')
@@ -32,7 +34,7 @@ class Poller:
     def __init__(self, bot: TelegramBot, engine: "Engine", backoff: Backoff | None = None) -> None:
         self.bot = bot
         self.engine = engine
-        self.backoff = backoff or Backoff()
+        self.backoff = backoff or Backoff(longest=LONGEST_PAUSE)
         self.offset: int | None = None
         self.limit = BATCH
         self.malformed = 0
@@ -46,7 +48,7 @@ class Poller:
         while not self._stopping:
             pause = await self._guarded_round()
             if pause and not self._stopping:
-                await asyncio.sleep(pause)
+                await self.bot.pause(pause)
 
     async def stop(self, task: "asyncio.Task[None]") -> None:
         """Cancels a poll under way, waits for a batch that is being accepted."""
@@ -86,6 +88,7 @@ class Poller:
         return self.backoff.next(error.seconds)
 
     async def _round(self) -> None:
+        self.bot.takes_new_token()
         if not self._webhook_gone:
             await self._remove_webhook()
         try:

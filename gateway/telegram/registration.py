@@ -1,6 +1,5 @@
 """The webhook at Telegram's side: registered where it differs, watched, never removed at a stop."""
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,11 +15,16 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 WATCH_SECONDS = 30.0
 REFUSED_PAUSE = 30.0
+LONGEST_PAUSE = 15.0
 CONNECTIONS = 100
 
 
 def invalid_token(error: InvalidToken | NotFound) -> str:
-    return f"Telegram refuses the token ({error}): mend TELEGRAM_BOT_TOKEN or TELEGRAM_BOTS and start again."
+    return (
+        f"Telegram refuses the token ({error}). Take a valid one from @BotFather: from the file that "
+        "TELEGRAM_BOT_TOKEN_FILE or TELEGRAM_BOTS_FILE names it is used at once, from TELEGRAM_BOT_TOKEN or "
+        "TELEGRAM_BOTS after the next start."
+    )
 
 
 async def webhook_info(client: "Client") -> dict[str, Any]:
@@ -60,14 +64,14 @@ class Registrar:
     def __init__(self, bot: TelegramBot, allowed: Sequence[str], backoff: Backoff | None = None) -> None:
         self.bot = bot
         self.allowed = allowed
-        self.backoff = backoff or Backoff()
+        self.backoff = backoff or Backoff(longest=LONGEST_PAUSE)
         self._checked = False
 
     async def run(self) -> None:
         """Until its task is cancelled."""
         while True:
             pause = await self._guarded_round()
-            await asyncio.sleep(pause)
+            await self.bot.pause(pause)
 
     async def _guarded_round(self) -> float:
         """One round; seconds to pause after it."""

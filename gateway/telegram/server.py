@@ -4,21 +4,24 @@ import asyncio
 import logging
 from collections.abc import Coroutine, Mapping
 from contextvars import Context
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
 
 from gateway.errors import Later
 from gateway.protocols import ProtocolServer
-from gateway.telegram import bots, delivery
+from gateway.telegram import bots, delivery, methods
+from gateway.telegram.answers import InvalidToken
 from gateway.telegram.bots import TelegramBot
 from gateway.telegram.compose import compose
 from gateway.telegram.contact import Contact
 from gateway.telegram.kinds import allowed_updates
+from gateway.telegram.pace import limits
 from gateway.telegram.polling import Poller
 from gateway.telegram.registration import Registrar
 from gateway.telegram.updates import courtesy
-from gateway.types import Delivery, Outbound, Sent
+from gateway.types import Delivery, Limits, Outbound, Sent
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 WITHOUT_BOT_SECONDS = 60.0
+REFUSED_SECONDS = 5.0
+AT_ONCE_SECONDS = 0.1
 
 
 class Server(ProtocolServer):
@@ -61,14 +66,22 @@ class Server(ProtocolServer):
             self._registrars.add(_start(Registrar(bot, allowed).run(), f"webhook of {bot.name}"))
         else:
             poller = Poller(bot, self.engine)
-            self._pollers[_start(poller.run(), f"poller of {bot.name}")] = poller
+            task = _start(poller.run(), f"poller of {bot.name}")
+            self._pollers[task] = poller
+            task.add_done_callback(partial(self._poller_ended, bot))
+
+    def _poller_ended(self, bot: TelegramBot, task: "asyncio.Task[None]") -> None:
+        """Whatever ended it (a bot may cancel every task that it finds): nobody else would take the updates."""
+        if self._pollers.pop(task, None) is not None and not self.engine.stopping:
+            log.error("Bot %r: its poller has ended by itself and is started again", bot.name)
+            self._start_intake(bot)
 
     async def stop_accepting(self) -> None:
         for task in self._registrars:
             task.cancel()
-        stopping = [poller.stop(task) for task, poller in self._pollers.items()]
+        pollers, self._pollers = self._pollers, {}
+        stopping = [poller.stop(task) for task, poller in pollers.items()]
         await asyncio.gather(*stopping, *self._registrars, return_exceptions=True)
-        self._pollers.clear()
         self._registrars.clear()
 
     async def stop(self) -> None:
@@ -93,11 +106,22 @@ class Server(ProtocolServer):
     def lane(self, address: Mapping[str, Any]) -> str:
         return f"{address.get('business_connection_id', '')} {address.get('chat_id', '')}"
 
+    def chat(self, method: str, params: Mapping[str, Any], address: Mapping[str, Any]) -> str:
+        chat = params.get("chat_id") if methods.belongs_to_chat(method) else None
+        return "" if chat is None else str(chat)
+
+    def limits(self, chat: str) -> Limits:
+        return limits(chat)
+
     async def deliver(self, delivery_: Delivery) -> Sent:
         bot = self.bots.get(delivery_.bot)
         if bot is None:
             raise Later(f"There is no token for the bot {delivery_.bot!r}.", WITHOUT_BOT_SECONDS)
-        return await delivery.deliver(bot.client, delivery_)
+        try:
+            return await delivery.deliver(bot.client, delivery_)
+        except InvalidToken as error:
+            # Nothing is wrong with the words: they wait for a token that is valid.
+            raise Later(str(error), AT_ONCE_SECONDS if bot.takes_new_token() else REFUSED_SECONDS) from None
 
     def health(self) -> dict[str, str]:
         return {f"telegram {bot.name}": trouble for bot in self.bots.values() if (trouble := bot.contact.trouble)}

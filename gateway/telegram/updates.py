@@ -38,7 +38,8 @@ def valid_update_id(update: dict[str, Any]) -> int | None:
 def _parse(bot: str, kind: str, update: dict[str, Any]) -> Inbound:
     update_id = identifier(update.get("update_id"), "update_id")
     content = _content(kind, update)
-    place = people.find_place(kind, content)
+    moved = _move(kind, content)
+    place = people.find_place(kind, content if moved is None else _in_new_chat(content, moved))
     message_id = _message_id(content) if kind in kinds.MESSAGE_LIKE else None
     return Inbound(
         protocol=PROTOCOL,
@@ -56,6 +57,7 @@ def _parse(bot: str, kind: str, update: dict[str, Any]) -> Inbound:
         edits=message_id if kind in kinds.EDITS else None,
         courtesy=courtesy(kind, content),
         blocked=_blocked(kind, content, place),
+        move=None if moved is None else people.move(*moved),
     )
 
 
@@ -140,9 +142,30 @@ def courtesy(kind: str, content: dict[str, Any]) -> Outbound | None:
     return Outbound(kind="call", method="answer_callback_query", params={"callback_query_id": content["id"]})
 
 
+def _move(kind: str, content: dict[str, Any]) -> tuple[int, int] | None:
+    """The old and the new id of a group that has become a supergroup, as each of the two tells it."""
+    chat = content.get("chat")
+    if kind != "message" or not isinstance(chat, dict):
+        return None
+    for name in ("migrate_to_chat_id", "migrate_from_chat_id"):
+        if content.get(name) is not None:
+            here, other = identifier(chat.get("id"), "chat id"), identifier(content[name], name)
+            return (here, other) if name == "migrate_to_chat_id" else (other, here)
+    return None
+
+
+def _in_new_chat(content: dict[str, Any], moved: tuple[int, int]) -> dict[str, Any]:
+    return {**content, "chat": {**content["chat"], "id": moved[1], "type": "supergroup"}}
+
+
 def _blocked(kind: str, content: dict[str, Any], place: Place) -> bool | None:
-    """Whether the user has just blocked (True) or unblocked (False) the bot, which only a private chat can tell."""
-    if kind != "my_chat_member" or place.chat.get("type") != "private":
+    """Whether the user has just blocked (True) or unblocked (False) the bot, which only their private chat can tell.
+    Whoever writes there has not blocked it."""
+    if place.chat.get("type") != "private" or "business_connection_id" in place.address:
+        return None
+    if kind in ("message", "callback_query"):
+        return False
+    if kind != "my_chat_member":
         return None
     member = content.get("new_chat_member")
     status = member.get("status") if isinstance(member, dict) else None

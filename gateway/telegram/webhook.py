@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import gateway.engine
+from gateway import addresses, limits
 from gateway.errors import NotReady
+from gateway.metrics import refused
 from gateway.telegram import bots, updates, wire
 from gateway.types import Inbound, Receive, Scope
 
 LARGEST_BODY = 1024 * 1024
 # Telegram waits a minute, but whoever waits for a database that is gone must be told soon.
-ACCEPT_SECONDS = 1.8
+ACCEPT_SECONDS = 1.5
 SECRET_HEADER = b"x-telegram-bot-api-secret-token"
 
 ASGISend = Callable[[dict[str, Any]], Awaitable[None]]
@@ -54,6 +56,8 @@ class Webhook:
         answer = self._turn_away(scope, bot) or await self._take(bot, receive)
         if answer is not None:
             self.answered[answer.status] += 1
+            if answer is not KEPT:
+                refused("webhook", str(answer.status))
             await answer.send(send)
 
     def _turn_away(self, scope: Scope, bot: str) -> Answer | None:
@@ -61,7 +65,7 @@ class Webhook:
         if scope["method"] != "POST":
             return NOT_POST
         if not _is_let_in(bot, _header(scope["headers"], SECRET_HEADER)):
-            return NOT_LET_IN
+            return _missed(scope)
         length = _header(scope["headers"], b"content-length")
         return TOO_LARGE if length.isdigit() and int(length[:20]) > LARGEST_BODY else None
 
@@ -96,6 +100,14 @@ def _is_let_in(bot: str, shown: bytes) -> bool:
     return known and fits and bool(shown)
 
 
+def _missed(scope: Scope) -> Answer:
+    """A wrong secret: the same answer for all of them, until there are too many from one address."""
+    wait = limits.current().webhook_misses.of(addresses.of_scope(scope)).admit()
+    if not wait:
+        return NOT_LET_IN
+    return Answer(429, "too many wrong secrets", ((b"retry-after", limits.header(wait).encode()),))
+
+
 async def _read(receive: Receive) -> bytes | None:
     body = bytearray()
     while True:
@@ -120,8 +132,11 @@ def _decode(body: bytes) -> dict[str, Any] | None:
 
 async def _store(inbound: Inbound) -> Answer:
     try:
+        running = gateway.engine.current()
+        if running.stopping:
+            return NOT_STORED
         async with asyncio.timeout(ACCEPT_SECONDS):
-            await gateway.engine.current().accept([inbound])
+            await running.accept([inbound])
     except (NotReady, TimeoutError):
         return NOT_STORED
     return KEPT

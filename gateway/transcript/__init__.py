@@ -4,10 +4,12 @@ from gateway.transcript.accepting import Accept
 from gateway.transcript.delivering import Mark, PartSent
 from gateway.transcript.feeding import Begin, Begun, End, InRow, Recover, Settle
 from gateway.transcript.group import Group, Memory
-from gateway.transcript.holding import Release, Take
+from gateway.transcript.holding import Adopt, Release, Take
+from gateway.transcript.mending import Drop, Replay, Resend, TakeUp
+from gateway.transcript.moving import MoveChat
 from gateway.transcript.saying import OperatorSay, OutRow, Say
 
 __all__ = [
-    "Accept", "Begin", "Begun", "End", "Group", "InRow", "Mark", "Memory", "OperatorSay", "OutRow", "PartSent",
-    "Recover", "Release", "Say", "Settle", "Take",
+    "Accept", "Adopt", "Begin", "Begun", "Drop", "End", "Group", "InRow", "Mark", "Memory", "MoveChat", "OperatorSay",
+    "OutRow", "PartSent", "Recover", "Release", "Replay", "Resend", "Say", "Settle", "Take", "TakeUp",
 ]  # fmt: skip

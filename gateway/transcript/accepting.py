@@ -8,6 +8,7 @@ from uuid import UUID
 from gateway.fields import clean
 from gateway.models import Contact, Conversation, Direction, Message, Sender, Status
 from gateway.transcript.group import Group, Wants, is_held, receipt
+from gateway.transcript.moving import move_chat
 from gateway.transcript.saying import add_outbound, by_external_id, change_seen_text
 from gateway.transcript.scopes import end_scope
 from gateway.types import Inbound, Person, Receipt
@@ -36,6 +37,8 @@ class Accept:
         known = group.known_update(self.inbound.bot, self.inbound.update_id)
         if known is not None:
             return self._again(group, known)
+        if self.inbound.move is not None:
+            move_chat(group, self.inbound.protocol, self.inbound.bot, self.inbound.move)
         conversation = self._conversation(group)
         known = group.known_client(conversation, self.inbound.client_id)
         if known is not None:
@@ -117,10 +120,18 @@ class Accept:
         inbound = self.inbound
         if inbound.edits is not None and conversation.rev:
             change_seen_text(group, by_external_id(group, conversation, inbound.edits), inbound.text)
-        if inbound.blocked is not None and conversation.contact is not None:
-            group.alter(conversation.contact, blocked_at=group.now if inbound.blocked else None)
+        self._note_blocked(group, conversation)
         if inbound.blocked and conversation.open:
             end_scope(group, conversation, "blocked", farewell=self.farewell)
+
+    def _note_blocked(self, group: Group, conversation: Conversation) -> None:
+        blocked, reachable = self.inbound.blocked, group.memory.reachable
+        if blocked is None or (not blocked and conversation.contact_id in reachable):
+            return
+        contact = conversation.contact
+        if contact is not None:
+            group.alter(contact, blocked_at=group.now if blocked else None)
+            (reachable.discard if blocked else reachable.add)(contact.pk)
 
 
 def _contact(group: Group, protocol: str, bot: str, person: Person) -> Contact:

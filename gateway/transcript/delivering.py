@@ -15,7 +15,8 @@ from gateway.transcript.scopes import end_scope
 class Mark:
     """An outbound row's way: `sending` before each call, then `queued` again, `sent`, `failed` or `unknown`.
 
-    Returns False, and changes nothing, where the row is no longer waiting to be sent (`sending` only).
+    `unknown`: nobody knows whether the call was done, whatever the row becomes. `blocked`, `gone`: as in Refused.
+    Returns False where the row is not to be sent any more (`sending` only).
     """
 
     row: OutRow
@@ -26,7 +27,9 @@ class Mark:
     result: Any = None
     reports: bool = False
     blocked: bool = False
+    gone: bool = False
     farewell: bool = False
+    unknown: bool = False
 
     def needs(self, wants: Wants) -> None:
         wants.conversations.add(self.row.conversation)
@@ -35,7 +38,11 @@ class Mark:
 
     def apply(self, group: Group) -> bool:
         conversation, row = group.conversation(self.row.conversation), self.row
-        if self.status == Status.SENDING and group.statuses.get(row.pk) != Status.QUEUED:
+        if self.status == Status.SENDING and not group.is_queued(row.pk):
+            return False
+        if self.status == Status.SENDING and row.announcement and _has_blocked(conversation):
+            reason = "The user has blocked the bot; an announcement is not tried again."
+            group.change_status(conversation, row.pk, Status.FAILED, error=reason, settled_at=group.now)
             return False
         group.change_status(conversation, row.pk, self.status, error=clean(self.error), **self._fields(group))
         if self.status in (Status.SENT, Status.FAILED):
@@ -43,6 +50,9 @@ class Mark:
         return True
 
     def _fields(self, group: Group) -> dict[str, Any]:
+        return {**self._times(group), **({"unknowns": self.row.unknowns + 1} if self.unknown else {})}
+
+    def _times(self, group: Group) -> dict[str, Any]:
         if self.status == Status.SENDING:
             return {"sends": self.row.sends + 1}
         if self.status == Status.QUEUED:
@@ -59,8 +69,13 @@ class Mark:
             report(group, conversation, row.ref, {"result": self.result} if sent else {"error": self.error})
         if self.blocked and conversation.contact is not None:
             group.alter(conversation.contact, blocked_at=group.now)
-        if self.blocked and conversation.open:
+            group.memory.reachable.discard(conversation.contact.pk)
+        if (self.blocked or self.gone) and conversation.open:
             end_scope(group, conversation, "blocked", farewell=self.farewell)
+
+
+def _has_blocked(conversation: Conversation) -> bool:
+    return conversation.contact is not None and conversation.contact.blocked_at is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,21 @@
 """Row → application, and a row's end state."""
 
+import logging
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
 from gateway.fields import clean
-from gateway.models import UNSETTLED, Conversation, Kind, Message, Sender, Status
+from gateway.logs import event
+from gateway.models import Conversation, Kind, Message, Sender, Status
 from gateway.transcript.group import Group, Wants, is_held
 from gateway.transcript.saying import add_outbound
-from gateway.transcript.scopes import close_scope, end_scope, start_clock
+from gateway.transcript.scopes import close_scope, end_scope, has_unsettled, start_clock
 from gateway.types import Outbound, Person
 
-MOST_FEEDINGS = 3
+logger = logging.getLogger(__name__)
+
 APOLOGY_ORDINAL = -1
 
 
@@ -46,7 +49,6 @@ class Begun:
     """`fed`: whether the row goes to the application now (else it is settled already). The rest makes a scope."""
 
     fed: bool
-    ticking: bool = False
     resumed: bool = False
     session: dict[str, Any] = field(default_factory=dict)
     uuid: str = ""
@@ -66,7 +68,6 @@ class Begin:
     """
 
     row: InRow
-    timeout: float
     fresh: bool = True
     courtesy: Outbound | None = None
     neutral: bool = False
@@ -76,11 +77,6 @@ class Begin:
 
     def apply(self, group: Group) -> Begun:
         conversation, row = group.conversation(self.row.conversation), self.row
-        if row.feedings >= MOST_FEEDINGS:
-            error = f"Fed {row.feedings} times; the process died with it each time."
-            group.change_status(conversation, row.pk, Status.DEAD, error=error, settled_at=group.now)
-            start_clock(group, conversation, self.timeout)
-            return Begun(fed=False, ticking=conversation.deadline is not None)
         if self._unfed(conversation):
             group.change_status(conversation, row.pk, Status.DONE, settled_at=group.now)
             if row.kind == Kind.DISCONNECT:
@@ -114,7 +110,6 @@ def _begun(conversation: Conversation, *, resumed: bool) -> Begun:
         user = contact.user or user
     return Begun(
         True,
-        False,
         resumed,
         conversation.session,
         str(conversation.uuid),
@@ -162,7 +157,26 @@ class Settle:
         return conversation.deadline is not None
 
     def _apologise(self, group: Group, conversation: Conversation, apology: Outbound) -> None:
+        """Once for an event, however often it is replayed."""
+        if self.row.feedings and Message.objects.filter(cause_id=self.row.pk, ordinal=APOLOGY_ORDINAL).exists():
+            return
         add_outbound(group, conversation, apology, sender=Sender.SYSTEM, cause_id=self.row.pk, ordinal=APOLOGY_ORDINAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """The gateway says something of its own. Not where a holder has the conversation: they talk themselves."""
+
+    conversation: int
+    outbound: Outbound
+
+    def needs(self, wants: Wants) -> None:
+        wants.conversations.add(self.conversation)
+
+    def apply(self, group: Group) -> None:
+        conversation = group.conversation(self.conversation)
+        if not is_held(conversation):
+            add_outbound(group, conversation, self.outbound, sender=Sender.SYSTEM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +198,7 @@ class End:
         conversation = group.conversation(self.conversation)
         if not conversation.open:
             return True
-        if self.idle and (_is_attended(conversation) or _has_unsettled(group, conversation)):
+        if self.idle and (_is_attended(conversation) or has_unsettled(group, conversation)):
             return False
         end_scope(group, conversation, self.code, farewell=self.farewell)
         return True
@@ -194,20 +208,16 @@ def _is_attended(conversation: Conversation) -> bool:
     return conversation.deadline is None or conversation.waiting or is_held(conversation)
 
 
-def _has_unsettled(group: Group, conversation: Conversation) -> bool:
-    if any(message.conversation_id == conversation.pk and message.status in UNSETTLED for message in group.added):
-        return True
-    return Message.objects.filter(conversation=conversation, status__in=UNSETTLED).exists()
-
-
 @dataclass(frozen=True, slots=True)
 class Recover:
     """What a process that died had in hand goes back: rows to be fed again, sends whose outcome nobody knows.
 
-    Returns how many of either. Rows that carry `at_most_once` stay unknown; the others are sent again.
+    Returns how many of either. Rows that carry `at_most_once` stay unknown; the others are sent again. `running`: the
+    rows that were with handlers, if that is known. This feeding is held against no other.
     """
 
     conversation: int
+    running: set[int] | None = None
 
     def needs(self, wants: Wants) -> None:
         wants.conversations.add(self.conversation)
@@ -219,7 +229,12 @@ class Recover:
         for message in rows.order_by("pk"):
             if message.status == Status.IN_HAND:
                 in_hand += 1
-                group.change(message, status=Status.RECEIVED)
+                blamed = self.running is None or message.pk in self.running
+                group.change(
+                    message,
+                    status=Status.RECEIVED,
+                    feedings=message.feedings if blamed else max(message.feedings - 1, 1),
+                )
             else:
                 sending += 1
                 self._unknown(group, conversation, message)
@@ -228,4 +243,11 @@ class Recover:
     def _unknown(self, group: Group, conversation: Conversation, message: Message) -> None:
         once = message.at_most_once or conversation.bot.at_most_once
         error = "The process died while the call was under way: nobody knows whether it was done."
-        group.change(message, status=Status.UNKNOWN if once else Status.QUEUED, error=error)
+        status = Status.UNKNOWN if once else Status.QUEUED
+        group.change(message, status=status, error=error, unknowns=message.unknowns + 1)
+        logger.error(
+            "Message %s: nobody knows whether the call was done (the process died under it); %s.",
+            message.pk,
+            "it stays unknown" if once else "it is made again",
+            extra=event("unknown_send", row=message.pk, conversation=str(conversation.uuid)),
+        )

@@ -27,18 +27,20 @@ BOTS_SECONDS = 5.0
 class Memory:
     """What the writer remembers between groups, to ask the database less. Forgotten whenever a group fails.
 
-    `people`: what was last written of a conversation's contact.
+    `people`: what was last written of a conversation's contact; `reachable`: contacts that have not blocked the bot.
     """
 
     bots: dict[str, Bot] = field(default_factory=dict)
     bots_until: float = 0.0
     keys: dict[tuple[str, str, str], int] = field(default_factory=dict)
     people: dict[int, Person] = field(default_factory=dict)
+    reachable: set[int] = field(default_factory=set)
 
     def forget(self) -> None:
         self.bots.clear()
         self.keys.clear()
         self.people.clear()
+        self.reachable.clear()
 
     def refresh_bots(self) -> None:
         now = time.monotonic()
@@ -50,6 +52,7 @@ class Memory:
         if len(self.keys) >= REMEMBERED:
             self.keys.clear()
             self.people.clear()
+            self.reachable.clear()
         self.keys[key] = pk
 
 
@@ -66,7 +69,9 @@ class Wants:
 
 class Group:
     """What a group of operations does to the rows. After `flush`: `inbox` and `outbox` hold the rows that go on from
-    here, `news` each touched conversation's newest rev."""
+    here, `news` each touched conversation's newest rev. For the figures: `added`; `moved`, the rows that have another
+    status now, as (conversation, row, status, whether a call's outcome is unknown); `operations`; and the `seconds`
+    that all of it took, the commit included."""
 
     def __init__(self, memory: Memory, wants: Wants) -> None:
         self.memory = memory
@@ -75,6 +80,9 @@ class Group:
         self.outbox: list[tuple[Conversation, Message]] = []
         self.again: list[tuple[Conversation, Message]] = []
         self.added: list[Message] = []
+        self.moved: list[tuple[Conversation, int, str, bool]] = []
+        self.operations = 0
+        self.seconds = 0.0
         self._conversations: dict[int, Conversation] = {}
         self._changes: dict[tuple[type[models.Model], int], dict[str, Any]] = defaultdict(dict)
         self._updates: dict[tuple[int, int], Message] = {}
@@ -145,6 +153,11 @@ class Group:
         self._conversations[conversation.pk] = conversation
         self.memory.remember((conversation.protocol, bot, conversation.key), conversation.pk)
 
+    def rename(self, conversation: Conversation, bot: str, key: str) -> None:
+        self.memory.keys.pop((conversation.protocol, bot, conversation.key), None)
+        self.alter(conversation, key=key)
+        self.memory.remember((conversation.protocol, bot, key), conversation.pk)
+
     def alter(self, row: models.Model, **fields: Any) -> None:
         """Changes any loaded row; written at the end."""
         for name, value in fields.items():
@@ -168,16 +181,29 @@ class Group:
 
     def change(self, message: Message, *, seen: bool = False, **fields: Any) -> None:
         """Changes a row; `seen`: what a visitor sees of it changes."""
-        rev = self._number(self.conversation(message.conversation_id))
+        conversation = self.conversation(message.conversation_id)
+        if "status" in fields:
+            self._note_move(conversation, message.pk, fields)
+        rev = self._number(conversation)
         self.alter(message, rev=rev, **({"seen_rev": rev} if seen else {}), **fields)
 
     def change_status(self, conversation: Conversation, pk: int, status: Status, **fields: Any) -> None:
         """Changes a row that was not loaded."""
-        self._changes[(Message, pk)] |= {"rev": self._number(conversation), "status": status, **fields}
+        fields = {"status": status, **fields}
+        self._note_move(conversation, pk, fields)
+        self._changes[(Message, pk)] |= {"rev": self._number(conversation), **fields}
+
+    def _note_move(self, conversation: Conversation, pk: int, fields: dict[str, Any]) -> None:
+        status = fields["status"]
+        self.moved.append((conversation, pk, status, "unknowns" in fields or status == Status.UNKNOWN))
 
     def status_of(self, message: Message) -> str:
         """With what this group has changed and not written yet."""
         return str(self._changes.get((Message, message.pk), {}).get("status", message.status))
+
+    def is_queued(self, pk: int) -> bool:
+        """Of a row whose status was wanted."""
+        return self._changes.get((Message, pk), {}).get("status", self.statuses.get(pk)) == Status.QUEUED
 
     def to_feed(self, conversation: Conversation, message: Message) -> None:
         self.inbox.append((conversation, message))

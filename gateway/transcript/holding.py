@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from gateway.errors import Denied
 from gateway.models import Conversation, Kind, Message, Status
 from gateway.transcript.group import Group, Wants, is_held, wanted
-from gateway.transcript.scopes import start_clock
+from gateway.transcript.scopes import has_unsettled, start_clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,34 @@ class Release:
             group.event(conversation, Kind.RESUME, {"messages": _said_meanwhile(group, conversation)})
         start_clock(group, conversation, self.timeout)
         return conversation.pk
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """Goes on where the holder was deleted, who takes the hold along and starts no clock. Else it does nothing.
+
+    Returns the conversation if its clock was started.
+    """
+
+    uuid: UUID
+    resume: Callable[[Conversation], bool]
+    timeout: float
+
+    def needs(self, wants: Wants) -> None:
+        """It is found by its UUID when its turn comes."""
+
+    def apply(self, group: Group) -> int | None:
+        pk = Conversation.objects.filter(uuid=self.uuid).values_list("pk", flat=True).first()
+        if pk is None:
+            return None
+        conversation = group.conversation(pk)
+        free = conversation.open and not conversation.waiting and not is_held(conversation)
+        if not free or conversation.deadline is not None or has_unsettled(group, conversation):
+            return None
+        if self.resume(conversation):
+            group.event(conversation, Kind.RESUME, {"messages": _said_meanwhile(group, conversation)})
+        start_clock(group, conversation, self.timeout)
+        return pk
 
 
 def _told_until(group: Group, conversation: Conversation) -> int:

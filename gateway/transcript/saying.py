@@ -33,6 +33,9 @@ class OutRow:
     sends: int
     at_most_once: bool
     due_in: float
+    sender: str
+    announcement: bool
+    unknowns: int
 
 
 def out_row(conversation: Conversation, message: Message, now: Any) -> OutRow:
@@ -53,6 +56,9 @@ def out_row(conversation: Conversation, message: Message, now: Any) -> OutRow:
         message.sends,
         message.at_most_once or conversation.bot.at_most_once,
         due_in,
+        str(message.sender),
+        message.announcement,
+        message.unknowns,
     )
 
 
@@ -100,7 +106,7 @@ class Say:
     """Bot or system → row. With `cause` and `ordinal` it is the n-th thing said by the handler of that row.
 
     `redelivered`: how often the row was fed before; then the n-th thing may be there already, and is not said twice.
-    `reports`: the application wants the result of what carries a `ref`.
+    `reports`: the application wants the result of what carries a `ref`. `announcement`: it is said to many.
     """
 
     conversation: int
@@ -110,6 +116,7 @@ class Say:
     ordinal: int | None = None
     redelivered: int = 0
     reports: bool = False
+    announcement: bool = False
 
     def needs(self, wants: Wants) -> None:
         wants.conversations.add(self.conversation)
@@ -126,7 +133,8 @@ class Say:
                 group.change(said, seen=said.seq is not None, **self._replacement())
                 group.to_deliver(conversation, said)
                 return receipt(said)
-            attempt = 0 if said is None else self.redelivered
+            # A row that is replayed begins to be counted anew: no number of feedings is said only once.
+            attempt = 0 if said is None else said.attempt + 1
         message = add_outbound(
             group,
             conversation,
@@ -135,6 +143,7 @@ class Say:
             cause_id=self.cause,
             ordinal=self.ordinal,
             attempt=attempt,
+            announcement=self.announcement,
         )
         if self.outbound.method == "ask_human" and not is_held(conversation):
             group.alter(conversation, waiting=True)

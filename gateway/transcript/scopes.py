@@ -33,3 +33,9 @@ def _is_ending(group: Group, conversation: Conversation) -> bool:
     if any(m.conversation_id == conversation.pk and m.kind == Kind.DISCONNECT for m in group.added):
         return True
     return Message.objects.filter(conversation=conversation, status__in=UNSETTLED, kind=Kind.DISCONNECT).exists()
+
+
+def has_unsettled(group: Group, conversation: Conversation) -> bool:
+    if any(message.conversation_id == conversation.pk and message.status in UNSETTLED for message in group.added):
+        return True
+    return Message.objects.filter(conversation=conversation, status__in=UNSETTLED).exists()

@@ -1,20 +1,22 @@
 """`/ws/chat/admin/`: operators see the conversations of all protocols live, and take part."""
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import DatabaseError
 
 from gateway import engine
+from gateway.access import Rights
 from gateway.errors import Denied, NotReady, Unsendable
 from gateway.web import frames, origins, rows, staff
 from gateway.web.board import Board, board_of
-from gateway.web.frames import Frame, OperatorHello, Release, Say, Take, Watch
+from gateway.web.frames import Drop, Frame, OperatorHello, Release, Replay, Resend, Say, Take, Watch
 from gateway.web.live import Live, Reader, live_of
-from gateway.web.rows import Place, Shown
+from gateway.web.rows import Listed, Place
 from gateway.web.socket import Socket
-from gateway.web.staff import Badge
+from gateway.web.staff import Badge, Operator
 
 if TYPE_CHECKING:
     from gateway.engine import Engine
@@ -32,6 +34,7 @@ class AdminChatConsumer(Socket):
 
     def __init__(self) -> None:
         self._board: Board | None = None
+        self._rights = Rights()
         self._shown: dict[int, int] = {}
         self._watched: dict[int, Followed] = {}
 
@@ -53,23 +56,23 @@ class AdminChatConsumer(Socket):
 
     async def hear(self, frame: Frame) -> None:
         running = engine.current()
-        user = await running.read(staff.still_allowed, self.badge)
-        if user is None:
-            self.end(frames.NOT_ALLOWED)
+        operator = await self._ask_again(running)
+        if operator is None:
             return
         if isinstance(frame, OperatorHello):
             await self._show_recent(running)
             return
         try:
-            await self._act(running, user, frame)
+            await self._act(running, operator.user, frame)
         except Denied as denied:
             self._deny(frame, denied.code, denied.detail)
         except Unsendable as error:
             self._deny(frame, "bad_frame", str(error))
 
     async def _act(self, running: "Engine", user: Any, frame: Frame) -> None:
+        place = await self._permitted(running, frame)
         if isinstance(frame, Watch):
-            await self._watch(running, frame)
+            await self._watch(running, place, frame)
         elif isinstance(frame, Take):
             await running.take(frame.conversation, user)
             await self._show_to_all(running, frame.conversation)
@@ -78,15 +81,57 @@ class AdminChatConsumer(Socket):
             await self._show_to_all(running, frame.conversation)
         elif isinstance(frame, Say):
             await self._say(running, user, frame)
+        elif isinstance(frame, Resend | Drop | Replay):
+            await self._mend(running, user, place, frame)
 
     async def _say(self, running: "Engine", user: Any, frame: Say) -> None:
         uuid, seen = frame.conversation, min(max(frame.seen, 0), 2**63 - 1)
         receipt = await running.say(uuid, user, client_id=frame.id, text=frame.text, seen=seen)
         await self.put(frames.ack(frame.id, receipt.seq, receipt.rev))
 
+    async def _mend(self, running: "Engine", user: Any, place: Place, frame: Resend | Drop | Replay) -> None:
+        mends = {Resend: running.resend, Drop: running.drop, Replay: running.replay}
+        row = min(max(frame.row, 0), 2**63 - 1)
+        await mends[type(frame)](row, user, conversation=place.pk)
+        if place.pk not in self._watched:  # Who watches gets the row in its turn.
+            self.offer(await running.read(rows.one_message, row, frame.conversation))
+
     def _deny(self, frame: Frame, code: str, detail: str) -> None:
-        uuid = getattr(frame, "conversation", "")
-        self.offer(frames.error(code, detail, getattr(frame, "id", None), conversation=uuid))
+        about = {name: getattr(frame, name) for name in ("conversation", "row") if hasattr(frame, name)}
+        self.offer(frames.error(code, detail, getattr(frame, "id", None), **about))
+
+    # What is theirs
+
+    async def _ask_again(self, running: "Engine") -> Operator | None:
+        """Who this is now, and what they may; None where the socket ends, since they may not all they might before."""
+        operator = await running.read(staff.still_allowed, self.badge)
+        if operator is None:
+            self.end(frames.NOT_ALLOWED)
+            return None
+        before, self._rights = self._rights, operator.rights
+        if self._rights.unseen - before.unseen and (self._board or self._watched):
+            # What it has shown it cannot take back: the next socket shows what there is to see.
+            self.end(frames.NOT_ALLOWED)
+            return None
+        if self._board is not None and before.unseen - self._rights.unseen:
+            await self._show_recent(running)
+        return operator
+
+    async def _hand_back(self, running: "Engine", user: Any) -> None:
+        """What they hold and may no longer answer: it would wait for them for ever."""
+        for uuid in await running.read(rows.held_with, user, self._rights.unanswered):
+            with contextlib.suppress(Denied):  # They have just done so themselves.
+                await running.release(str(uuid), user)
+                await self._show_to_all(running, str(uuid))
+
+    async def _permitted(self, running: "Engine", frame: Frame) -> Place:
+        """The frame's conversation. Raises Denied; one that is not theirs to see is as if there were none."""
+        place = await find(running, getattr(frame, "conversation", ""))
+        if place.bot in self._rights.unseen:
+            raise unknown()
+        if place.bot in self._rights.unanswered and not isinstance(frame, Watch):
+            raise Denied("forbidden", "You may read this bot's conversations, and not act in them.")
+        return place
 
     # The list
 
@@ -95,13 +140,13 @@ class AdminChatConsumer(Socket):
         self._board = board_of(live_of(running))
         self._board.join(self)
         self._shown.clear()
-        for pk, shown in await running.read(rows.recent_conversations):
-            self.show_conversation(pk, shown)
+        for listed in await running.read(rows.recent_conversations, self._rights.unseen):
+            self.show_conversation(listed)
 
-    def show_conversation(self, conversation: int, shown: Shown) -> None:
-        if shown.rev >= self._shown.get(conversation, 0):
-            self._shown[conversation] = shown.rev
-            self.offer(shown.text)
+    def show_conversation(self, listed: Listed) -> None:
+        if listed.bot not in self._rights.unseen and listed.rev >= self._shown.get(listed.pk, 0):
+            self._shown[listed.pk] = listed.rev
+            self.offer(listed.text)
 
     async def _show_to_all(self, running: "Engine", uuid: str) -> None:
         """Also where nothing changed, since somebody asked."""
@@ -110,8 +155,7 @@ class AdminChatConsumer(Socket):
 
     # Watching
 
-    async def _watch(self, running: "Engine", frame: Watch) -> None:
-        place = await find(running, frame.conversation)
+    async def _watch(self, running: "Engine", place: Place, frame: Watch) -> None:
         await self._unwatch(place.pk)
         self._live = live_of(running)
         reader = Reader(self, min(max(frame.since, 0), place.rev))
@@ -137,9 +181,9 @@ class AdminChatConsumer(Socket):
     async def _check(self, *, tell: bool) -> None:
         try:
             running = engine.current()
-            if await running.read(staff.still_allowed, self.badge) is None:
-                self.end(frames.NOT_ALLOWED)
-            elif tell:
+            operator = await self._ask_again(running)
+            if operator is not None and tell:
+                await self._hand_back(running, operator.user)
                 running.operator_seen(self.badge.user_pk)
         except (NotReady, DatabaseError):
             return  # Who cannot be asked is asked again.
@@ -157,5 +201,9 @@ async def find(running: "Engine", uuid: str) -> Place:
     except ValueError:
         place = None
     if place is None:
-        raise Denied("unknown_conversation", "There is no such conversation.")
+        raise unknown()
     return place
+
+
+def unknown() -> Denied:
+    return Denied("unknown_conversation", "There is no such conversation.")

@@ -8,7 +8,7 @@ from typing import Protocol
 from gateway.errors import NotReady
 from gateway.web import rows
 from gateway.web.live import Live
-from gateway.web.rows import Shown
+from gateway.web.rows import Listed
 
 logger = logging.getLogger(__name__)
 
@@ -17,8 +17,8 @@ CHUNK = 200
 
 
 class Viewer(Protocol):
-    def show_conversation(self, conversation: int, shown: Shown) -> None:
-        """Takes a conversation frame at once; an older one than it had is dropped."""
+    def show_conversation(self, listed: Listed) -> None:
+        """Takes a conversation frame at once; an older one than it had, or a bot's that is not theirs, is dropped."""
 
 
 class Board:
@@ -50,9 +50,9 @@ class Board:
             while self._changed and self._viewers:
                 pks = sorted(self._changed)[:CHUNK]
                 self._changed.difference_update(pks)
-                for pk, shown in await self._live.read(rows.conversations, pks):
+                for listed in await self._live.read(rows.conversations, pks):
                     for viewer in tuple(self._viewers):
-                        viewer.show_conversation(pk, shown)
+                        viewer.show_conversation(listed)
                 await asyncio.sleep(GATHER_SECONDS)
         except NotReady:
             logger.debug("The gateway stops: its sockets are closed and read again elsewhere.")

@@ -7,16 +7,15 @@ import msgspec
 
 from gateway.fields import clean
 
-FRAME_BYTES = 64 * 1024
 TEXT_CHARACTERS = 4096
 DATA_CHARACTERS = 64
 ID_CHARACTERS = 128
 
 GOING_AWAY = 4012
-TOO_SLOW = 4013
-TOO_LARGE = 4009
 BAD_ORIGIN = 4003
 NOT_ALLOWED = 4001
+
+TOO_FAST = "Too fast: this was not sent. Send it again in a moment."
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=ID_CHARACTERS)]
 Data = Annotated[str, msgspec.Meta(min_length=1, max_length=DATA_CHARACTERS)]
@@ -69,6 +68,21 @@ class Release(msgspec.Struct, tag="release"):
     conversation: str
 
 
+class Resend(msgspec.Struct, tag="resend"):
+    conversation: str
+    row: int
+
+
+class Drop(msgspec.Struct, tag="drop"):
+    conversation: str
+    row: int
+
+
+class Replay(msgspec.Struct, tag="replay"):
+    conversation: str
+    row: int
+
+
 class Say(msgspec.Struct, tag="say"):
     conversation: str
     id: Id
@@ -83,7 +97,7 @@ class Vocabulary:
     """The frames that one kind of socket understands."""
 
     def __init__(self, *frames: type[Frame]) -> None:
-        self._tags = {frame.__struct_config__.tag for frame in frames}
+        self.tags = {frame.__struct_config__.tag for frame in frames}
         self._type: Any = frames[0]
         for frame in frames[1:]:
             self._type = self._type | frame
@@ -117,7 +131,7 @@ class Vocabulary:
             frame_id = None
         if not isinstance(name, str):
             return BadFrame("bad_frame", "A frame has a 'type', a text.", frame_id)
-        if name not in self._tags:
+        if name not in self.tags:
             return BadFrame("unknown_type", f"There is no frame of type {name[:64]!r}.", frame_id)
         return BadFrame("bad_frame", reason, frame_id)
 
@@ -144,13 +158,7 @@ def _checked_text(text: str, frame_id: str | None) -> str:
 
 
 PUBLIC = Vocabulary(Hello, Message, Button, Typing)
-ADMIN = Vocabulary(OperatorHello, Watch, Take, Release, Say)
-
-
-def is_too_large(content: str | bytes) -> bool:
-    if isinstance(content, bytes) or content.isascii() or len(content) > FRAME_BYTES:
-        return len(content) > FRAME_BYTES
-    return len(content.encode("utf-8", "surrogatepass")) > FRAME_BYTES
+ADMIN = Vocabulary(OperatorHello, Watch, Take, Release, Say, Resend, Drop, Replay)
 
 
 _encoder = msgspec.json.Encoder()

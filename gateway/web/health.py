@@ -28,7 +28,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
 
     503 unless every part is ok.
     """
-    parts = {"database": database(), "layer": layer(), **gateway_parts()}
+    parts = {"layer": layer(), **gateway_parts()}
     ready = all(state == OK for state in parts.values())
     answer = {"ready": ready, "parts": parts, "contact": contact()}
     return JsonResponse(answer, status=200 if ready else 503)
@@ -61,8 +61,9 @@ def contact() -> dict[str, float | None]:
 
 
 def gateway_parts() -> dict[str, str]:
+    """Asks nobody who could keep it waiting: the gateway knows how its database is."""
     try:
         running = engine.current()
     except NotReady:
-        return {"gateway": NOT_STARTED}
-    return {"gateway": OK, **running.health()}
+        return {"gateway": NOT_STARTED, "database": database()}
+    return {"gateway": OK, "database": OK, **running.health()}

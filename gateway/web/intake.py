@@ -77,7 +77,7 @@ class Intake:
             for words in group:
                 await self._accept([words])
             return
-        logger.error("A visitor's words could not be stored: %s", error)
+        logger.error("A visitor's words could not be stored (%s).", type(error).__name__)
         self._answer(frames.error("bad_frame", "This could not be stored.", group[0].id))
 
     def _accepted(self, words: Words, receipt: Receipt) -> None:

@@ -5,8 +5,10 @@ from uuid import UUID
 
 from django.db import DatabaseError
 
-from gateway import engine
+from gateway import addresses, engine, flow, limits
 from gateway.errors import NotReady
+from gateway.limits import Verdict
+from gateway.types import Receive, Scope, Send
 from gateway.web import bots, frames, origins, rows, tokens, visitors
 from gateway.web.frames import BadFrame, Button, Frame, Hello, Message, Typing
 from gateway.web.intake import Intake
@@ -37,15 +39,36 @@ class PublicChatConsumer(Socket):
 
     def __init__(self) -> None:
         self._talk: Talk | None = None
+        self._limits = limits.current()
+        self._pace = self._limits.pace()
+        self._address: str | None = None
+        self._has_place = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._address = addresses.of_scope(scope)
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            if self._has_place:
+                self._limits.addresses_sockets.leave(self._address)
 
     async def refusal(self) -> str | None:
         origin = origins.of(self.scope)
-        if origin is not None and (origins.is_static(origin) or await is_on_a_bots_list(origin)):
-            return None
-        return (
-            f"origin {origins.as_sent(self.scope)} may not open the public socket. It is on no list: "
-            "see WIDGET_ORIGINS, and the widget origins of each bot."
-        )
+        if origin is None or not (origins.is_static(origin) or await is_on_a_bots_list(origin)):
+            return (
+                f"origin {origins.as_sent(self.scope)} may not open the public socket. It is on no list: "
+                "see WIDGET_ORIGINS, and the widget origins of each bot."
+            )
+        if self._address is not None and not self._limits.addresses_sockets.take(self._address):
+            return f"{self._address} has as many sockets open as SOCKETS_PER_ADDRESS allows."
+        self._has_place = self._address is not None
+        return None
+
+    def weigh(self) -> Verdict:
+        verdict = self._pace.weigh()
+        if verdict is Verdict.TOO_MUCH:
+            logger.warning("Socket closed: a visitor goes on beyond MESSAGES_PER_SECOND or MESSAGES_PER_MINUTE.")
+        return verdict
 
     async def hear(self, frame: Frame) -> None:
         if isinstance(frame, Hello):
@@ -68,7 +91,10 @@ class PublicChatConsumer(Socket):
         if not await running.read(origins.on_list_of, str(origins.of(self.scope)), hello.bot):
             self._refuse_origin(hello.bot)
             return
-        live, visitor = live_of(running), self._visitor_of(hello)
+        visitor = self._visitor_of(hello)
+        if visitor is None or not self._takes_place(visitor):
+            return
+        live = live_of(running)
         # Tabs are joined before the look for the row: it may be born in between.
         talk = Talk(self, live, hello.bot, visitor)
         live.tabs.join(visitor, self)
@@ -78,6 +104,7 @@ class PublicChatConsumer(Socket):
         except (NotReady, DatabaseError):
             self._talk = None
             live.tabs.leave(visitor, self)
+            self._limits.visitors_sockets.leave(visitor)
             raise
         await self._welcome(talk, place, hello.since)
 
@@ -87,14 +114,34 @@ class PublicChatConsumer(Socket):
         self.offer(frames.error("bad_origin", f"Pages of this site may not talk with {bot!r}."))
         self.end(frames.BAD_ORIGIN)
 
-    def _visitor_of(self, hello: Hello) -> UUID:
-        if hello.token is None:
+    def _visitor_of(self, hello: Hello) -> UUID | None:
+        """None: no more new visitors from there, just now."""
+        if hello.token is not None:
+            try:
+                return tokens.read(hello.token, hello.bot)
+            except BadToken:
+                self.offer(frames.error("bad_token", "The token is not valid any more: you are a new visitor."))
+        is_known = visitors.signed_in(self.scope) is not None or self._address is None
+        if is_known or not self._limits.starts.of(self._address).admit():
             return tokens.new_visitor()
-        try:
-            return tokens.read(hello.token, hello.bot)
-        except BadToken:
-            self.offer(frames.error("bad_token", "The token is not valid any more: you are a new visitor."))
-            return tokens.new_visitor()
+        self._turn_away(f"{self._address} begins more chats than NEW_CHATS_PER_MINUTE allows.")
+        return None
+
+    def _takes_place(self, visitor: UUID) -> bool:
+        """From here on the visitor's tabs share one pace, which hellos count in too."""
+        self._pace = self._limits.paces.of(visitor)
+        if self._pace.weigh() is not Verdict.ADMITTED:
+            self._turn_away("a visitor comes back faster than MESSAGES_PER_SECOND or MESSAGES_PER_MINUTE allows.")
+            return False
+        if not self._limits.visitors_sockets.take(visitor):
+            self._turn_away("a visitor has as many sockets open as SOCKETS_PER_VISITOR allows.")
+            return False
+        return True
+
+    def _turn_away(self, reason: str) -> None:
+        logger.warning("Socket closed: %s", reason)
+        self.offer(frames.error("rate_limited", "Too many at once. Try again in a moment."))
+        self.end(flow.FLOODING)
 
     async def _welcome(self, talk: Talk, place: Place | None, since: int) -> None:
         seq, rev = (place.seq, place.rev) if place else (0, 0)
@@ -136,10 +183,11 @@ class PublicChatConsumer(Socket):
         if self._talk is not None:
             self._talk.live.leave(self._talk.reader)
             self._talk.live.tabs.leave(self._talk.visitor, self)
+            self._limits.visitors_sockets.leave(self._talk.visitor)
 
 
 async def is_on_a_bots_list(origin: str) -> bool:
     try:
         return await engine.current().read(origins.on_any_list, origin)
-    except NotReady:
+    except (NotReady, DatabaseError):
         return False

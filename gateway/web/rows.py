@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from gateway.models import Conversation, Direction, Message, Sender
+from gateway.transcript.mending import choices
 from gateway.types import Buttons
 from gateway.web.frames import encode
 
@@ -28,16 +29,26 @@ class Place(NamedTuple):
     pk: int
     seq: int
     rev: int
+    bot: int
+
+
+class Listed(NamedTuple):
+    """A conversation frame, and whose it is."""
+
+    pk: int
+    bot: int
+    rev: int
+    text: str
 
 
 def find_place(uuid: UUID) -> Place | None:
-    found = Conversation.objects.filter(uuid=uuid).values_list("pk", "seq", "rev").first()
+    found = Conversation.objects.filter(uuid=uuid).values_list("pk", "seq", "rev", "bot").first()
     return Place(*found) if found else None
 
 
 def find_visitors_place(uuid: UUID, bot: str) -> Place | None:
     rows = Conversation.objects.filter(uuid=uuid, bot__name=bot, protocol="webchat")
-    found = rows.values_list("pk", "seq", "rev").first()
+    found = rows.values_list("pk", "seq", "rev", "bot").first()
     return Place(*found) if found else None
 
 
@@ -70,25 +81,36 @@ def all_messages(conversation: int, uuid: str, after: int) -> list[Shown]:
     return [Shown(row.rev, encode(_operators_message(row, uuid))) for row in rows]
 
 
+def one_message(pk: int, uuid: str) -> str:
+    return encode(_operators_message(Message.objects.get(pk=pk), uuid))
+
+
 def _operators_message(row: Message, uuid: str) -> dict[str, Any]:
     # What is no word and has no text, such as a call, is told by the name of its method.
     text = row.text if row.text or row.seq is not None else row.method
     more = {"conversation": uuid, "row": row.pk, "rev": row.rev, "status": row.status, "error": row.error}
-    return {**_public_message(row), **more, "text": text}
+    mending = {"unknowns": row.unknowns, "choices": choices(row)}
+    return {**_public_message(row), **more, **mending, "text": text}
 
 
-def conversations(pks: Iterable[int]) -> list[tuple[int, Shown]]:
+def conversations(pks: Iterable[int]) -> list[Listed]:
     return _shown(Conversation.objects.filter(pk__in=list(pks)))
 
 
-def recent_conversations() -> list[tuple[int, Shown]]:
-    """The `RECENT` that had a word last, newest first."""
-    return _shown(Conversation.objects.filter(last_at__isnull=False).order_by("-last_at")[:RECENT])
+def recent_conversations(unseen: Iterable[int] = ()) -> list[Listed]:
+    """The `RECENT` that had a word last, newest first, but for those of the bots in `unseen`."""
+    rows = Conversation.objects.filter(last_at__isnull=False).exclude(bot_id__in=list(unseen))
+    return _shown(rows.order_by("-last_at")[:RECENT])
 
 
-def _shown(rows: Any) -> list[tuple[int, Shown]]:
+def held_with(user: Any, bots: Iterable[int]) -> list[UUID]:
+    """The conversations with those bots that `user` holds."""
+    return list(Conversation.objects.filter(holder=user, bot_id__in=list(bots)).values_list("uuid", flat=True))
+
+
+def _shown(rows: Any) -> list[Listed]:
     found = rows.select_related("bot", "contact", "holder")
-    return [(row.pk, Shown(row.rev, encode(_conversation(row)))) for row in found]
+    return [Listed(row.pk, row.bot_id, row.rev, encode(_conversation(row))) for row in found]
 
 
 def _conversation(row: Conversation) -> dict[str, Any]:

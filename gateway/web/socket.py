@@ -3,13 +3,17 @@
 import asyncio
 import contextlib
 import logging
+import sys
 from collections.abc import Coroutine
 from typing import Any, ClassVar
 
 from channels.consumer import AsyncConsumer
 from django.db import DatabaseError
 
+from gateway import flow
 from gateway.errors import NotReady
+from gateway.limits import Verdict
+from gateway.metrics import refused
 from gateway.types import Event, Receive, Scope, Send
 from gateway.web import frames
 from gateway.web.frames import BadFrame, Frame, Vocabulary
@@ -17,6 +21,7 @@ from gateway.web.frames import BadFrame, Frame, Vocabulary
 logger = logging.getLogger(__name__)
 
 QUEUE_FRAMES = 1024
+QUEUE_BYTES = 1024 * 1024
 CLOSE_SECONDS = 3.0
 END: None = None
 
@@ -35,6 +40,7 @@ class Socket(AsyncConsumer):
     _queue: asyncio.Queue[str | None]
     _tasks: "set[asyncio.Task[None]]"
     _writer: "asyncio.Task[None]"
+    _unwritten: int = 0
     _over: bool = False
     _code: int | None = None
 
@@ -46,6 +52,10 @@ class Socket(AsyncConsumer):
 
     def opened(self) -> None:
         """It is accepted."""
+
+    def weigh(self) -> Verdict:
+        """Whether the next frame is taken, before it is looked at."""
+        return Verdict.ADMITTED
 
     async def hear(self, frame: Frame) -> None:
         """One frame. May raise BadFrame, NotReady and what the database raises: the client is told."""
@@ -61,11 +71,14 @@ class Socket(AsyncConsumer):
 
     def offer(self, text: str) -> None:
         """Takes a frame at once. A client that leaves a whole queue unread is too slow, and comes back later."""
-        if not self._over:
-            try:
-                self._queue.put_nowait(text)
-            except asyncio.QueueFull:
-                self.end(frames.TOO_SLOW)
+        if self._over:
+            return
+        if self._unwritten > QUEUE_BYTES or self._queue.full():
+            flow.counts.slow_readers += 1
+            self.end(flow.TOO_SLOW)
+        else:
+            self._unwritten += sys.getsizeof(text)
+            self._queue.put_nowait(text)
 
     def offer_lightly(self, text: str) -> None:
         """Takes a frame that nobody misses."""
@@ -74,7 +87,10 @@ class Socket(AsyncConsumer):
 
     async def put(self, text: str) -> None:
         """Takes a frame as soon as there is room."""
+        if self._unwritten > QUEUE_BYTES // 2:
+            await self._queue.join()
         if not self._over:
+            self._unwritten += sys.getsizeof(text)
             await self._queue.put(text)
 
     def end(self, code: int) -> None:
@@ -82,6 +98,8 @@ class Socket(AsyncConsumer):
         if self._over:
             return
         self._over, self._code = True, code
+        if code != frames.GOING_AWAY:
+            refused("socket", str(code))
         try:
             self._queue.put_nowait(END)
         except asyncio.QueueFull:
@@ -99,7 +117,7 @@ class Socket(AsyncConsumer):
         error = None if task.cancelled() else task.exception()
         if error is not None and not self._over:
             if not isinstance(error, NotReady):
-                logger.error("A socket's task has failed: %s", error, exc_info=error)
+                logger.error("A socket's task has failed (%s).", type(error).__name__, exc_info=error)
             self.end(frames.GOING_AWAY)
 
     # One life
@@ -111,6 +129,7 @@ class Socket(AsyncConsumer):
         await receive()
         reason = await self.refusal()
         if reason is not None:
+            refused("socket", "handshake")
             logger.warning("Socket refused: %s", reason)
             await send({"type": "websocket.close"})
             return
@@ -145,13 +164,21 @@ class Socket(AsyncConsumer):
         content = event.get("text")
         if content is None:
             content = event.get("bytes") or b""
-        if frames.is_too_large(content):
-            self.end(frames.TOO_LARGE)
+        if flow.is_too_large(content):
+            self.end(flow.FRAME_TOO_LARGE)
+            return
+        verdict = self.weigh()
+        if verdict is Verdict.TOO_MUCH:
+            self.end(flow.FLOODING)
             return
         try:
             if isinstance(content, bytes):
                 raise BadFrame("bad_frame", "Frames are text, not binary.")
-            await self._answer(self.vocabulary.decode(content))
+            frame = self.vocabulary.decode(content)
+            if verdict is Verdict.REFUSED:
+                refused("frame", "rate_limited")
+                raise BadFrame("rate_limited", frames.TOO_FAST, getattr(frame, "id", None))
+            await self._answer(frame)
         except BadFrame as bad:
             await self.put(frames.error(bad.code, bad.detail, bad.id))
 
@@ -166,6 +193,8 @@ class Socket(AsyncConsumer):
         with contextlib.suppress(OSError):  # The client has gone; the reader hears of it too.
             while (text := await self._queue.get()) is not END:
                 await send({"type": "websocket.send", "text": text})
+                self._unwritten -= sys.getsizeof(text)
+                self._queue.task_done()
 
     async def _close(self, send: Send) -> None:
         """Writes what is queued, then the code. Where the client went first there is nothing to write."""

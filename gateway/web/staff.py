@@ -1,11 +1,12 @@
 """Who may sit at the admin socket, and still may: asked again at every action, and every few seconds."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 
+from gateway.access import Rights, rights_of
 from gateway.types import Scope
 
 
@@ -19,6 +20,11 @@ class Badge:
     session_key: str | None
 
 
+class Operator(NamedTuple):
+    user: Any
+    rights: Rights
+
+
 def badge_of(scope: Scope) -> Badge | None:
     """None: nobody who may be here. The user was loaded by Channels' AuthMiddleware; this asks no database."""
     user = scope.get("user")
@@ -29,12 +35,12 @@ def badge_of(scope: Scope) -> Badge | None:
     return Badge(user.pk, user.get_session_auth_hash(), session, session.session_key if session else None)
 
 
-def still_allowed(badge: Badge) -> Any:
-    """The user as they are now; None where they have signed out, or are no active staff any more, or have another
-    password. Reads the database."""
+def still_allowed(badge: Badge) -> Operator | None:
+    """The user and their rights as they are now; None where they have signed out, or are no active staff any more, or
+    have another password. Reads the database."""
     user = get_user_model().objects.filter(pk=badge.user_pk, is_active=True, is_staff=True).first()
     if user is None or user.get_session_auth_hash() != badge.auth_hash:
         return None
     if badge.session_key and not badge.session.exists(badge.session_key):
         return None
-    return user
+    return Operator(user, rights_of(user))

@@ -2,6 +2,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
 from gateway.web import health, views
+from gateway.web.signing_in import paced
 
 urlpatterns = [
     path("", views.demo, name="demo"),
@@ -9,7 +10,7 @@ urlpatterns = [
     path("console/", views.console, name="console"),
     path(
         "console/login/",
-        LoginView.as_view(template_name="switchboard/login.html", redirect_authenticated_user=True),
+        paced(LoginView.as_view(template_name="switchboard/login.html", redirect_authenticated_user=True)),
         name="console-login",
     ),
     path("console/logout/", LogoutView.as_view(), name="console-logout"),

@@ -17,8 +17,8 @@ LONGEST_HEADER = 500
 
 def person_of(scope: Scope, visitor: UUID) -> Person:
     """Who talks. `scope["user"]` needs no database: Channels' AuthMiddleware has loaded it before the socket opened."""
-    user = scope.get("user")
-    if user is None or not user.is_authenticated:
+    user = signed_in(scope)
+    if user is None:
         return Person(id=str(visitor), language=language_of(scope))
     return Person(
         id=str(visitor),
@@ -27,6 +27,12 @@ def person_of(scope: Scope, visitor: UUID) -> Person:
         language=language_of(scope),
         user_id=user.pk,
     )
+
+
+def signed_in(scope: Scope) -> Any:
+    """The Django user; None for an anonymous visitor."""
+    user = scope.get("user")
+    return user if user is not None and user.is_authenticated else None
 
 
 def language_of(scope: Scope) -> str:

@@ -15,3 +15,18 @@ HOSTILE = [
     "<math><mtext><style><img src onerror=window.hacked=1></style></mtext></math>",
     "__proto__ constructor toString",
 ]
+
+# Names, titles, labels of buttons and names of files are said by strangers too.
+NAMES = [
+    "<img src=x onerror='window.hacked = 1'>",
+    "</span><script>window.hacked = 1</script>",
+    "'\"><svg/onload=window.hacked=1>",
+    "javascript:window.hacked=1",
+    "\u202eknab ruoY\u202c\u2066\u200b\u200d\ufeff",
+    "photo\u202egnp.exe",
+    "../../etc/passwd\u0000.svg".replace("\u0000", "%00"),
+    "data:text/html,<script>parent.hacked=1</script>",
+    "{{ 7|add:7 }}{% load static %}${window.hacked=1}",
+    "=cmd|'/c calc'!A1",
+    "a" * 200 + "<b onmouseover=window.hacked=1>",
+]

@@ -44,4 +44,4 @@ class Command(BaseCommand):
                     self.stdout.write(f"{count} written …")
         except Unsendable as error:
             raise CommandError(str(error)) from None
-        self.stdout.write(f"{count} conversations get it. A running gateway delivers within a second or two.")
+        self.stdout.write(f"{count} conversations get it from a running gateway, ANNOUNCEMENTS_PER_SECOND a second.")

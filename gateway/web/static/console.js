@@ -16,6 +16,7 @@ const ERRORS = {
   not_holder: "You do not hold this conversation any more. Take it over to answer.",
   not_ready: "The gateway is starting or stopping. Please try again in a moment.",
   unknown_conversation: "This conversation does not exist.",
+  unknown_row: "This message does not exist.",
 };
 
 const transcripts = new Map();
@@ -74,7 +75,7 @@ function say(words) {
 // ---------------------------------------------------------------- the page
 
 function transcriptOf(uuid) {
-  if (!transcripts.has(uuid)) transcripts.set(uuid, new Transcript());
+  if (!transcripts.has(uuid)) transcripts.set(uuid, new Transcript(mend));
   return transcripts.get(uuid);
 }
 
@@ -131,6 +132,11 @@ function isAtBottom() {
 
 function toBottom() {
   part("transcript").scrollTop = part("transcript").scrollHeight;
+}
+
+function mend(choice, { conversation, row }) {
+  notice("");
+  if (!line.send({ type: choice, conversation, row })) notice("There is no connection just now. Please try again.");
 }
 
 function ask(type) {

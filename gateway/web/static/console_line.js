@@ -41,7 +41,9 @@ export class Line {
     };
     socket.onmessage = (event) => this.#on.frame(JSON.parse(event.data));
     socket.onclose = (event) => {
-      if (!opened || event.code === NOT_ALLOWED) askWhetherSignedIn();
+      // Signed out, or something on this page is not theirs to see any more: the page anew says which.
+      if (event.code === NOT_ALLOWED) return location.reload();
+      if (!opened) askWhetherSignedIn();
       this.#closed(event.code);
     };
   }

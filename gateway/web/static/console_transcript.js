@@ -11,16 +11,20 @@ const SAID = {
   unknown: "not known whether it arrived",
   note: "note: seen by operators only",
 };
+const CHOICES = { resend: "Send again", drop: "Drop", replay: "Give to the bot again" };
 const WRONG = { failed: "failed", dead: "given up" };
 const WHO = { visitor: "Visitor", bot: "Bot", operator: "Operator", system: "Notice" };
 
-/** The rows of one conversation, whether it is on screen or not. */
+/** The rows of one conversation, whether it is on screen or not. `mend(choice, frame)` is what somebody chose to do about
+ * a row that did not arrive. */
 export class Transcript {
   #nodes = new Map();
+  #mend;
   rev = 0;
   seen = 0;
 
-  constructor() {
+  constructor(mend) {
+    this.#mend = mend;
     this.items = [];
   }
 
@@ -33,7 +37,7 @@ export class Transcript {
     const node = known ?? make("li");
     node.frame = frame;
     this.#nodes.set(frame.row, node);
-    draw(node, frame);
+    draw(node, frame, this.#mend);
     if (!known) this.#insert(node);
     return true;
   }
@@ -47,7 +51,8 @@ export class Transcript {
   }
 }
 
-function draw(node, frame) {
+function draw(node, frame, mend) {
+  const focused = node.contains(document.activeElement);
   const quiet = !frame.seq || frame.status === "note";
   node.className = `${frame.from} ${frame.status} ${quiet ? "quiet" : ""}`;
   node.dataset.row = frame.row;
@@ -58,7 +63,20 @@ function draw(node, frame) {
     make("div", { class: "words", dir: "auto" }, frame.text || "(no words)"),
     ...buttons(frame.buttons),
     ...said(frame),
+    ...choices(frame, mend),
   );
+  // The button that was pressed is gone: whoever works by keyboard stays where they are.
+  if (focused) node.closest("ol")?.focus();
+}
+
+function choices(frame, mend) {
+  if (!frame.choices?.length) return [];
+  const buttons = frame.choices.map((choice) => {
+    const button = make("button", { type: "button", "data-choice": choice }, CHOICES[choice] ?? choice);
+    button.addEventListener("click", () => mend(choice, frame));
+    return button;
+  });
+  return [make("p", { class: "choices" }, ...buttons)];
 }
 
 function buttons(rows) {
@@ -67,10 +85,11 @@ function buttons(rows) {
   return [make("p", { class: "buttons", "aria-label": "Buttons" }, ...names)];
 }
 
-function said({ status, error }) {
+function said({ status, error, unknowns }) {
   const wrong = WRONG[status];
   const text = wrong ? `${wrong}${error ? `: ${error}` : ""}` : SAID[status];
   if (!text) return [];
-  const more = !wrong && error ? ` (${error})` : "";
+  const twice = status === "sent" && unknowns ? ", and may have arrived more than once" : "";
+  const more = twice + (!wrong && error ? ` (${error})` : "");
   return [make("p", { class: "status", "data-status": status, dir: "auto" }, text + more)];
 }

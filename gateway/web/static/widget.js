@@ -20,6 +20,7 @@ const SAYS = {
   offline: "You are offline. What you write is kept and sent later.",
   starting: "The chat is starting. One moment…",
   refused: "The chat is not available on this page.",
+  flooding: "That was too fast. The chat goes on in a moment.",
 };
 const WHO = { visitor: "You", bot: "Bot", operator: "Operator", system: "Notice" };
 
@@ -185,7 +186,7 @@ class Line {
   #closed(code) {
     this.#forget();
     if (code === CLOSED.badOrigin) return this.refuse();
-    this.#on.state(navigator.onLine ? "waiting" : "offline");
+    this.#on.state(code === CLOSED.flooding ? "flooding" : navigator.onLine ? "waiting" : "offline");
     this.#timer = setTimeout(() => this.#connect(), this.#delay(code));
   }
 

@@ -1,0 +1,240 @@
+"""What waits to leave: the table is the queue, and of what it holds a bounded part is here, in lanes.
+
+A lane is one chat's answers, or its announcements. What finds no room stays in the table until there is some; nothing
+overtakes inside a lane, wherever it waits.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from django.db import DatabaseError
+
+from gateway import leaving
+from gateway.errors import NotReady
+from gateway.leaving import Leaving
+from gateway.transcript import OutRow
+
+if TYPE_CHECKING:
+    from gateway.engine import Engine
+
+logger = logging.getLogger(__name__)
+
+LONGEST_LANE = 100
+MOST_ANSWERS = 5000
+MOST_ANNOUNCEMENTS = 500
+"""Rows of a bot that are held here."""
+OVERLAP_ROWS = 1000
+LOOKED_AT_ROWS = 2000
+
+
+@dataclass(slots=True, eq=False)
+class Stream:
+    """A bot's answers, or its announcements. `held` of them are here; what is newer than `last` and `left` is in the
+    table. `missed`: some of it came while the table was read."""
+
+    protocol: str
+    bot: str
+    announcement: bool
+    left: bool
+    held: int = 0
+    last: int = 0
+    missed: bool = False
+    filling: bool = False
+
+    @property
+    def room(self) -> int:
+        return (MOST_ANNOUNCEMENTS if self.announcement else MOST_ANSWERS) - self.held
+
+    @contextmanager
+    def reserved(self, room: int) -> Iterator[None]:
+        """While it is not known yet what fills it."""
+        self.held += room
+        try:
+            yield
+        finally:
+            self.held -= room
+
+
+@dataclass(slots=True, eq=False)
+class Lane:
+    """What goes to one chat. `conversations` had rows here; of what they have to say, some is `left` in the table."""
+
+    stream: Stream
+    key: str
+    rows: deque[int] = field(default_factory=deque)
+    conversations: set[int] = field(default_factory=set)
+    left: bool = False
+    missed: bool = False
+
+
+class Backlog:
+    """`begin(lane)` is called for each new lane, which lasts until `forget`. `rows`: what is held here."""
+
+    def __init__(self, engine: "Engine", begin: Callable[[Lane], None]) -> None:
+        self._engine = engine
+        self._begin = begin
+        self.rows: dict[int, OutRow] = {}
+        self._streams: dict[tuple[str, str, bool], Stream] = {}
+        self._lanes: dict[tuple[str, str, bool, str], Lane] = {}
+        self._homes: dict[tuple[int, bool], Lane] = {}
+        self._fills: set[asyncio.Task[None]] = set()
+        self._loaded = self._closed = False
+        self._newest = self._round = 0
+
+    def close(self) -> None:
+        """What is not held here yet stays in the rows, for the next process."""
+        self._closed = True
+        for task in self._fills:
+            task.cancel()
+
+    def put(self, row: OutRow) -> None:
+        """Takes a committed row. The same row again: its newest words count."""
+        if self._closed:
+            return  # It stays queued in the rows, for the next process.
+        self._newest = max(self._newest, row.pk)
+        if row.pk in self.rows:
+            self.rows[row.pk] = row
+            return
+        stream = self._stream(row.protocol, row.bot, announcement=row.announcement)
+        if row.pk > stream.last and (stream.left or stream.room <= 0):
+            stream.left = stream.missed = True
+            return
+        stream.last = max(stream.last, row.pk)
+        self._take(stream, row)
+
+    def _stream(self, protocol: str, bot: str, *, announcement: bool) -> Stream:
+        key = protocol, bot, announcement
+        if key not in self._streams:
+            # Until the table was read it may hold what is older.
+            self._streams[key] = Stream(protocol, bot, announcement, left=not self._loaded)
+        return self._streams[key]
+
+    def _take(self, stream: Stream, row: OutRow) -> None:
+        """Behind all that its lane has; where the lane is full, or has left something in the table, it stays there."""
+        if row.pk in self.rows:
+            return
+        lane = self._home(stream, row)
+        if lane.left or len(lane.rows) >= LONGEST_LANE:
+            lane.left = lane.missed = True
+        else:
+            self._append(lane, row)
+
+    def _append(self, lane: Lane, row: OutRow) -> None:
+        self.rows[row.pk] = row
+        lane.rows.append(row.pk)
+        lane.stream.held += 1
+
+    def _home(self, stream: Stream, row: OutRow) -> Lane:
+        """The lane that has its conversation's rows already, wherever its chat may have moved; else its chat's."""
+        lane = self._homes.get((row.conversation, row.announcement))
+        if lane is None:
+            key = self._engine.protocols[row.protocol].lane(row.address)
+            lane = self._lane(stream, key)
+            lane.conversations.add(row.conversation)
+            self._homes[row.conversation, row.announcement] = lane
+        return lane
+
+    def _lane(self, stream: Stream, key: str) -> Lane:
+        place = stream.protocol, stream.bot, stream.announcement, key
+        if place not in self._lanes:
+            self._lanes[place] = Lane(stream, key)
+            self._begin(self._lanes[place])
+        return self._lanes[place]
+
+    def forget(self, lane: Lane) -> None:
+        del self._lanes[lane.stream.protocol, lane.stream.bot, lane.stream.announcement, lane.key]
+        for conversation in lane.conversations:
+            del self._homes[conversation, lane.stream.announcement]
+        self.put_back(lane)
+
+    def put_back(self, lane: Lane) -> None:
+        for pk in lane.rows:
+            self.rows.pop(pk, None)
+        lane.stream.held -= len(lane.rows)
+        lane.rows.clear()
+
+    def done(self, lane: Lane) -> None:
+        stream = lane.stream
+        self.rows.pop(lane.rows.popleft(), None)
+        stream.held -= 1
+        if stream.left and not stream.filling and stream.held <= (stream.held + stream.room) // 2:
+            task = asyncio.create_task(self._fill(stream))
+            self._fills.add(task)
+            task.add_done_callback(self._fills.discard)
+
+    # What is in the table
+
+    async def load(self) -> None:
+        """Takes what is queued, oldest first: nothing that is said from now on may overtake it."""
+        for protocol, bot, announcement in await self._engine.read_at_leisure(leaving.streams):
+            if protocol in self._engine.protocols:
+                stream = self._stream(protocol, bot, announcement=announcement)
+                while stream.left and stream.room > 0:
+                    await self._read_on(stream, self._engine.read_at_leisure)
+        self._loaded = True
+
+    async def look(self) -> None:
+        """Finds what others have queued (a command in a process of its own), new rows and old ones."""
+        began = self._round
+        found = await self._engine.read(leaving.queued, began, LOOKED_AT_ROWS)
+        self._round = found[-1].row if len(found) == LOOKED_AT_ROWS else 0
+        if began or self._round:
+            # Two processes may commit in another order than that of their keys: look back a little.
+            found += await self._engine.read(leaving.queued, self._newest - OVERLAP_ROWS, LOOKED_AT_ROWS)
+        await self._take_strays(found)
+        for stream in tuple(self._streams.values()):
+            await self._fill(stream)
+
+    async def _take_strays(self, found: Iterable[Leaving]) -> None:
+        strays: set[int] = set()
+        for seen in found:
+            if seen.row in self.rows or seen.protocol not in self._engine.protocols:
+                continue
+            self._newest = max(self._newest, seen.row)
+            stream = self._stream(seen.protocol, seen.bot, announcement=seen.announcement)
+            home = self._homes.get((seen.conversation, seen.announcement))
+            if seen.row > stream.last:
+                stream.left = stream.missed = True
+            elif stream.room > 0 and not (home is not None and home.left):
+                strays.add(seen.row)
+        for row in await self._engine.read(leaving.rows, strays) if strays else ():
+            self.put(row)
+
+    async def _fill(self, stream: Stream) -> None:
+        """Reads on from where the table was left, while there is room."""
+        if stream.filling:
+            return
+        stream.filling = True
+        try:
+            while stream.left and stream.room > 0 and not self._closed:
+                await self._read_on(stream, self._engine.read)
+        except (DatabaseError, NotReady) as error:
+            logger.debug("The queue cannot be read on (%s): the next look does it.", type(error).__name__)
+        finally:
+            stream.filling = False
+
+    async def _read_on(self, stream: Stream, read: Callable[..., Awaitable[list[OutRow]]]) -> None:
+        stream.missed, room = False, min(stream.room, MOST_ANNOUNCEMENTS)
+        key = stream.protocol, stream.bot, stream.announcement
+        with stream.reserved(room):
+            rows = await read(leaving.of_stream, key, stream.last, room)
+        for row in rows:
+            self._newest = max(self._newest, row.pk)
+            stream.last = max(stream.last, row.pk)
+            self._take(stream, row)
+        stream.left = stream.missed or len(rows) == room
+
+    async def reload(self, lane: Lane) -> None:
+        lane.missed, room = False, max(min(lane.stream.room, LONGEST_LANE), 1)
+        announcement = lane.stream.announcement
+        with lane.stream.reserved(room):
+            rows = await self._engine.read(leaving.of_conversations, tuple(lane.conversations), announcement, room)
+        for row in rows:
+            if row.pk not in self.rows:
+                self._append(lane, row)
+        lane.left = lane.missed or len(rows) == room

@@ -1,0 +1,21 @@
+"""Conditions in the words of the partial indexes: SQLite takes such an index only where the query has its condition as
+literals, and Django passes values as parameters."""
+
+from django.db.models import BooleanField, F, Func
+
+from gateway.models import UNSETTLED, Status
+
+
+def leaving() -> Func:
+    """As the index message_outbox."""
+    return _one_of((Status.QUEUED, Status.SENDING))
+
+
+def unsettled() -> Func:
+    """As the index message_inbox."""
+    return _one_of(UNSETTLED)
+
+
+def _one_of(statuses: tuple[Status, ...]) -> Func:
+    literals = ", ".join(f"'{status.value}'" for status in statuses)
+    return Func(F("status"), template=f"%(expressions)s IN ({literals})", output_field=BooleanField())

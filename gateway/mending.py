@@ -1,0 +1,34 @@
+"""Sending again, dropping and feeding again from a process that may not be the gateway's, which finds it by looking."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from django.db.models import Q, QuerySet
+
+from gateway.errors import Denied
+from gateway.models import Direction, Message, Status
+from gateway.transcript.mending import REPLAYED, RESENT, Drop, ReplayElsewhere, Resend
+from gateway.writer import Operation, commit_here
+
+MENDS: dict[str, Callable[[int, str], Operation[int]]] = {"resend": Resend, "drop": Drop, "replay": ReplayElsewhere}
+
+
+def stuck() -> QuerySet[Message]:
+    """What has not arrived, or was not handled, oldest first."""
+    out = Q(direction=Direction.OUT, status__in=(*RESENT, Status.QUEUED, Status.SENDING))
+    return Message.objects.filter(out | Q(direction=Direction.IN, status__in=REPLAYED)).order_by("pk")
+
+
+def retry_of(row: Message) -> str:
+    """What "once more" means for it."""
+    return "replay" if row.direction == Direction.IN else "resend"
+
+
+def mend(choice: str, rows: Iterable[int], who: str) -> Iterator[tuple[int, str]]:
+    """Each row's key, and why it was refused or ""."""
+    for row in rows:
+        try:
+            commit_here(MENDS[choice](row, who))
+        except Denied as denied:
+            yield row, denied.detail
+        else:
+            yield row, ""
