@@ -51,12 +51,13 @@ HANDLER_SENDS_MAX = env.int("HANDLER_SENDS_MAX", default=1000)
 HANDLER_CONNECTIONS_MAX = env.int("HANDLER_CONNECTIONS_MAX", default=50)
 # How fast a Telegram bot calls, unless FLOOD_LIMITS is off: in all, in a private chat, in a group, and to announce.
 FLOOD_LIMITS = env.bool("FLOOD_LIMITS", default=True)
-FLOOD_BOT_PER_SECOND = env.float("FLOOD_BOT_PER_SECOND", default=30)
+# Answers are not held up for a whole bot: Telegram's thirty a second are about bulk, and who asks wants an answer.
+FLOOD_BOT_PER_SECOND = env.float("FLOOD_BOT_PER_SECOND", default=0)
 FLOOD_CHAT_PER_SECOND = env.float("FLOOD_CHAT_PER_SECOND", default=1)
-FLOOD_CHAT_BURST = env.int("FLOOD_CHAT_BURST", default=20)
+FLOOD_CHAT_BURST = env.int("FLOOD_CHAT_BURST", default=60)
 FLOOD_GROUP_PER_MINUTE = env.float("FLOOD_GROUP_PER_MINUTE", default=20)
 FLOOD_GROUP_BURST = env.int("FLOOD_GROUP_BURST", default=20)
-ANNOUNCEMENTS_PER_SECOND = env.float("ANNOUNCEMENTS_PER_SECOND", default=25)
+ANNOUNCEMENTS_PER_SECOND = env.float("ANNOUNCEMENTS_PER_SECOND", default=30)
 RATE_LIMITS = env.bool("RATE_LIMITS", default=True)
 # Each of these is off where it is 0.
 MESSAGES_PER_SECOND = env.int("MESSAGES_PER_SECOND", default=10)

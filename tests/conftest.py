@@ -26,7 +26,7 @@ THOROUGH = (
 
 # These are about seconds and mebibytes: beside other tests they would measure those.
 ALONE = (
-    "chaos/test_chaos.py", "outside/test_isolation_figures.py", "outside/test_outages.py",
+    "chaos/test_chaos.py", "outside/test_ends.py", "outside/test_isolation_figures.py", "outside/test_outages.py",
     "outside/test_readers_and_writers.py",
 )  # fmt: skip
 

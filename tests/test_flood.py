@@ -159,8 +159,8 @@ async def test_who_waits_costs_nothing() -> None:
 
 
 def test_telegrams_limits_are_those_of_the_settings(settings: object) -> None:
-    assert limits("") == Limits(Rate(30, 30.0), Rate(1, 25.0))
-    assert limits("7") == Limits(Rate(20, 1.0), Rate(1, 1.0))
+    assert limits("") == Limits(None, Rate(1, 30.0))
+    assert limits("7") == Limits(Rate(60, 1.0), Rate(1, 1.0))
     for group in ("-1007", "@channel"):
         assert limits(group) == Limits(Rate(20, 20 / 60), Rate(1, 20 / 60))
 
