@@ -1,5 +1,5 @@
-"""How fast Telegram lets itself be called, as far as it says: 30 messages a second in bulk, one a second to a person, in
-bursts faster, and 20 a minute to a group. FLOOD_… and ANNOUNCEMENTS_… in the settings."""
+"""How fast Telegram lets itself be called, as far as it says: 30 messages a second in bulk, one a second to a person,
+faster in bursts, and 20 a minute to a group. FLOOD_… and ANNOUNCEMENTS_… in the settings."""
 
 from django.conf import settings
 
