@@ -1,5 +1,7 @@
 """A system message to many conversations, from a process of its own: written as rows, which the gateway finds."""
 
+import contextlib
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -19,7 +21,18 @@ def recent(within: timedelta, *, bot: str | None = None, protocol: str | None = 
         found = found.filter(bot__name=bot)
     if protocol is not None:
         found = found.filter(protocol=protocol)
-    return found.select_related("bot").order_by("pk").iterator(chunk_size=500)
+    return once_a_place(found.select_related("bot").order_by("pk").iterator(chunk_size=500))
+
+
+def once_a_place(conversations: Iterator[Conversation]) -> Iterator[Conversation]:
+    """A group has a conversation for each member who wrote, and is one place. No person's account speaks for us."""
+    seen = set()
+    for conversation in conversations:
+        place = json.dumps(conversation.address, sort_keys=True) if conversation.address else str(conversation.pk)
+        key = conversation.bot_id, conversation.protocol, place
+        if key not in seen and "business_connection_id" not in conversation.address:
+            seen.add(key)
+            yield conversation
 
 
 def announce(text: str, conversations: Iterator[Conversation]) -> Iterator[Conversation]:
@@ -31,5 +44,6 @@ def announce(text: str, conversations: Iterator[Conversation]) -> Iterator[Conve
         if protocol is None:
             continue
         outbound = protocol.compose("send_message", {"text": text}, address=conversation.address, event=None)
-        commit_here(Say(conversation.pk, outbound, sender=Sender.SYSTEM, announcement=True))
-        yield conversation
+        with contextlib.suppress(KeyError):  # Deleted since it was read.
+            commit_here(Say(conversation.pk, outbound, sender=Sender.SYSTEM, announcement=True))
+            yield conversation

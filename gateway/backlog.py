@@ -119,7 +119,8 @@ class Backlog:
         if row.pk in self.rows:
             return
         lane = self._home(stream, row)
-        if lane.left or len(lane.rows) >= LONGEST_LANE:
+        # One that does not move must not take the room of all others.
+        if lane.left or len(lane.rows) >= max(1, min(LONGEST_LANE, stream.room // 10)):
             lane.left = lane.missed = True
         else:
             self._append(lane, row)

@@ -350,8 +350,12 @@ class BoundedSocket(WebSocketProtocol):
         asyncio.get_running_loop().call_later(REFUSED_SECONDS, self.transport.abortConnection)
 
     def dropConnection(self, abort: bool = False) -> None:
-        if not self._deaf:
-            super().dropConnection(abort)
+        if self._deaf:
+            return
+        if not abort:
+            # A transport whose producer is paused never comes to its end by itself.
+            self.transport.unregisterProducer()
+        super().dropConnection(abort)
 
     # Writing
 

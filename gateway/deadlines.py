@@ -12,6 +12,9 @@ class Deadlines:
     def __len__(self) -> int:
         return len(self._due)
 
+    def __contains__(self, conversation: int) -> bool:
+        return conversation in self._due
+
     def set(self, conversation: int, when: float) -> None:
         self._due[conversation] = when
         if conversation not in self._queued:

@@ -54,6 +54,7 @@ DRAIN_SECONDS = 25.0
 # A database that was away for so long at a stop is not waited for.
 AWAY_SECONDS = 3.0
 FAREWELL_SECONDS = 3.0
+ENDING_AT_ONCE = 4
 TICK_SECONDS = 0.25
 LOOK_SECONDS = 1.0
 
@@ -107,6 +108,8 @@ class Engine:
         self.route = lru_cache(maxsize=10_000)(self._find_route)
         self.pulse = Pulse()
         self._unread_until = 0.0
+        # After a long absence thousands end at once: the readers have others to serve as well.
+        self._ending = asyncio.Semaphore(ENDING_AT_ONCE)
         self._node: Node | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._operators: dict[int, float] = {}
@@ -132,7 +135,7 @@ class Engine:
         IMMEDIATE.update(name for name, protocol in self.protocols.items() if protocol.immediate)
         layers.shelter_configured()
         self.ring.start()
-        await self._recover(None if dead is None else last_words(dead))
+        await self._recover(set() if dead is None else last_words(dead))
         for job in (self._tick(), self._look(), self.slow.watch(), self.watch.run()):
             self.spawn(job)
         _set_current(self)
@@ -199,12 +202,12 @@ class Engine:
             )
         self.quarantine.begin(died_with, await read(queries.received, SUSPECT_FEEDINGS))
         await self.outbox.load()
+        for pk, deadline in await read(queries.running_clocks):  # Before anything is fed, which sets them anew.
+            left = (deadline - timezone.now()).total_seconds()
+            self.deadlines.set(pk, self.time() + min(max(left, 0.0), self.timeout))
         for conversation in await read(queries.unsettled_conversations):
             if conversation.protocol in self.protocols:
                 self.lanes.get(conversation).put_all_from_rows()
-        for pk, deadline in await read(queries.running_clocks):
-            left = (deadline - timezone.now()).total_seconds()
-            self.deadlines.set(pk, self.time() + min(max(left, 0.0), self.timeout))
         await self._adopt(await read(queries.orphans))
 
     # The front door
@@ -346,9 +349,7 @@ class Engine:
     def _committed(self, group: Group) -> None:
         """Rows are safe: ring, feed and deliver."""
         self.metrics.committed(group)
-        for conversation, message in group.inbox:
-            self.lanes.get(conversation).put(in_row(message))
-        for conversation, message in group.again:
+        for conversation, message in (*group.inbox, *group.again):
             self.lanes.get(conversation).put_if_unknown(in_row(message))
         for conversation, message in group.outbox:
             self.outbox.put(out_row(conversation, message, group.now))
@@ -377,13 +378,15 @@ class Engine:
 
     async def end_idle(self, pk: int) -> None:
         """Ends a scope whose time has come, unless somebody is attended to after all."""
-        try:
-            lane = self.lanes.known(pk) or self.lanes.get(await self.read(queries.by_pk, pk))
-        except (OperationalError, InterfaceError):
-            self.deadlines.set(pk, self.time() + UNREAD_SECONDS)
-            return
-        await lane.end("idle", idle=True)
-        self.lanes.forget_idle(lane)
+        async with self._ending:
+            try:
+                lane = self.lanes.known(pk) or self.lanes.get(await self.read(queries.by_pk, pk))
+            except (OperationalError, InterfaceError):
+                self.deadlines.set(pk, self.time() + UNREAD_SECONDS)
+                return
+            if not lane.at_work and pk not in self.deadlines:  # Else it has been answered meanwhile.
+                await lane.end("idle", idle=True)
+            self.lanes.forget_idle(lane)
 
     async def _look(self) -> None:
         while True:

@@ -67,6 +67,11 @@ class Lane:
         return still and not (self._place is not None and self._place.busy)
 
     @property
+    def at_work(self) -> bool:
+        """Rows are being fed: whoever settles the last one sets the clock."""
+        return self._pump is not None
+
+    @property
     def alive(self) -> bool:
         return self._instance is not None
 
@@ -80,9 +85,10 @@ class Lane:
         self.wake()
 
     def put_if_unknown(self, row: InRow) -> None:
-        """A second delivery of a row that is not settled: the commit may have been done and its answer lost."""
+        """A row that may be here already: delivered again, or read from the table before its commit was told."""
         in_hand = self.in_hand is not None and self.in_hand.pk == row.pk
-        if not in_hand and all(row.pk != waiting.pk for waiting in self._queue):
+        is_newest = not self._queue or self._queue[-1].pk < row.pk
+        if not in_hand and (is_newest or all(row.pk != waiting.pk for waiting in self._queue)):
             self.put(row)
 
     def put_all_from_rows(self) -> None:
@@ -116,6 +122,7 @@ class Lane:
             logger.exception("Conversation %s: could not go on; its rows are read again.", self.pk)
             self._left_in_rows = True
             self._queue.clear()
+            self.dispose()  # Its session is no longer the one that was last settled.
             await asyncio.sleep(RETRY_SECONDS)
         finally:
             self.in_hand = None
@@ -376,6 +383,7 @@ class Lane:
             self.engine.deadlines.clear(self.pk)
             if not farewell:
                 self._dispose_when_free()
+        self.engine.lanes.forget_idle(self)
         return ended
 
     def _dispose_when_free(self) -> None:

@@ -8,9 +8,9 @@ made again unless the bot or the message asks for at most once. backlog.py holds
 import asyncio
 import logging
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import DatabaseError
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from gateway.engine import Engine
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 60.0
@@ -237,13 +239,16 @@ class Outbox:
         return self._engine.handles(row.protocol, row.bot, method)
 
     async def _target_of(self, row: OutRow) -> int | None:
-        while row.kind == Kind.EDIT and row.ref:
+        return await self._patiently(leaving.target, row) if row.kind == Kind.EDIT and row.ref else None
+
+    async def _patiently(self, function: Callable[..., T], *args: Any) -> T:
+        """Reads, however long the database is away."""
+        while True:
             try:
-                return await self._engine.read(leaving.target, row)
+                return await self._engine.read(function, *args)
             except DatabaseError as error:
-                logger.warning("Message %s waits for the database (%s).", row.pk, type(error).__name__)
+                logger.warning("A send waits for the database (%s).", type(error).__name__)
             await asyncio.sleep(FIRST_PAUSE_SECONDS)
-        return None
 
     def _delivery(self, row: OutRow, chat: str, target: int | None) -> Delivery:
         async def part_sent(external_id: int) -> None:
@@ -298,7 +303,7 @@ class Outbox:
     async def _move(self, row: OutRow, error: Moved) -> float | None:
         """The chat's conversations go along to its new id, and the row to its new address."""
         await self._commit(MoveChat(row.protocol, row.bot, error.to))
-        for moved in await self._engine.read(leaving.rows, [row.pk], Status.SENDING):
+        for moved in await self._patiently(leaving.rows, [row.pk], Status.SENDING):
             if moved.params != row.params:
                 self._rows[row.pk] = moved
                 await self._commit(Mark(moved, Status.QUEUED))

@@ -218,10 +218,15 @@ class Pool(ThreadPoolExecutor):
     def _add_worker(self) -> None:
         worker = Worker(self)
         self._workers.add(worker)
-        worker.start()
+        try:
+            worker.start()
+        except RuntimeError as error:
+            self._workers.discard(worker)
+            logger.error("No thread could be added to the pool %r (%s): see the limit of processes.", self.name, error)
+            self._want_more()
 
     def _want_more(self) -> None:
-        if self._grower is None:
+        if self._grower is None or not self._grower.is_alive():
             self._grower = threading.Thread(target=self._grow, name=f"{self.name}-grower", daemon=True)
             self._grower.start()
         self._wanted.notify()

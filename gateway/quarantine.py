@@ -6,7 +6,7 @@ anything else is fed: whatever is in hand alone at a third death is the one, and
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
 from gateway.transcript import InRow
@@ -20,6 +20,16 @@ MOST_IN_COMPANY = 6
 """One that takes its time to kill may do so when others are in hand again. They are not blamed for it; it ends here."""
 LONGEST_SECONDS = 10.0
 """For how long all others wait. The suspects that are left then are still fed one by one."""
+
+
+def _once(call: Callable[[], None]) -> Callable[[], None]:
+    calls = [call]
+
+    def once() -> None:
+        if calls:
+            calls.pop()()
+
+    return once
 
 
 class Quarantine:
@@ -59,11 +69,18 @@ class Quarantine:
     async def turn(self, row: InRow) -> AsyncIterator[None]:
         """A suspect waits for the others of its kind, everybody else for all of them."""
         if row.feedings >= SUSPECT_FEEDINGS:
-            async with self._turn:
+            await self._turn.acquire()
+            release = _once(self._turn.release)
+            # Who has been alone for so long has had its chance to kill; a handler that hangs must not stop the others.
+            timer = asyncio.get_running_loop().call_later(LONGEST_SECONDS, release)
+            try:
                 yield
-            self._suspects.discard(row.pk)
-            if not self._suspects:
-                self.end()
+            finally:
+                timer.cancel()
+                release()
+                self._suspects.discard(row.pk)
+                if not self._suspects:
+                    self.end()
         else:
             await self._over.wait()
             yield

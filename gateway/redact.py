@@ -41,7 +41,10 @@ class Redact(logging.Filter):
     """Rewrites a record so that neither its message nor its traceback holds a secret."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        message = record.getMessage()
+        try:
+            message = record.getMessage()
+        except Exception:  # Whoever logs with the wrong arguments must not fail by it.
+            message = f"{record.msg} (its arguments do not fit)"
         if record.exc_info and not record.exc_text:
             record.exc_text = logging.Formatter().formatException(record.exc_info)
         if record.exc_text:

@@ -13,7 +13,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, cast
 
-from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, connection, transaction
+from django.db import (
+    DatabaseError,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    connection,
+    transaction,
+)
 
 from gateway import node, patience
 from gateway.errors import LeaseLost, NotReady
@@ -35,6 +43,8 @@ SLOW_SECONDS = 3.0
 STOP_SECONDS = 3.0
 
 
+ELSEWHERE = {"25006", "25P03", "25P04"}
+"""PostgreSQL's codes for a transaction that is read-only, or was ended for its age."""
 PREPARED = {
     "sqlite": "PRAGMA busy_timeout=0",
     # Whoever has lost its line in the middle of a transaction must not keep others from its rows.
@@ -221,6 +231,17 @@ class Writer:
                 self._prepare_connection()
                 group = self._recognise() or self._attempt([job for job in jobs if not job.future.cancelled()])
             except (OperationalError, InterfaceError) as error:
+                self.retries += 1
+                self._note_trouble(error)
+                if self._stopping:
+                    raise NotReady("The database cannot be written.") from error
+                time.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            except InternalError as error:
+                # A server that is read-only since a failover, or that has cut us off, says nothing about the words.
+                self._forget()
+                if getattr(error.__cause__, "sqlstate", "") not in ELSEWHERE:
+                    raise
                 self.retries += 1
                 self._note_trouble(error)
                 if self._stopping:

@@ -1,7 +1,8 @@
 """What tests of the engine's rare moments share: one conversation, watched and brought to a certain point."""
 
+from gateway import node
 from gateway.engine import Engine
-from gateway.models import Conversation, Message, Status
+from gateway.models import Conversation, Message, Node, Status
 from tests.communicator import Chat, Outside, eventually
 
 
@@ -14,6 +15,11 @@ def outside(engine: Engine) -> Outside:
 async def stop(engine: Engine) -> None:
     await engine.stop()
     engine._node = None
+
+
+async def leave_dead_lease(pk: int | None = None) -> None:
+    """What a process that was killed on this machine leaves behind."""
+    await Node.objects.acreate(pk=pk, slot=node.SLOT, place=f"{node.machine()}, process {2**22 + 1}")
 
 
 async def conversation() -> Conversation:

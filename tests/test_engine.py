@@ -16,6 +16,7 @@ from gateway.engine import Engine
 from gateway.errors import Later, NotReady, Refused, Unknown
 from gateway.models import Conversation, Message, Status
 from tests.communicator import Chat, Outside, eventually, until
+from tests.engine_moments import leave_dead_lease
 from tests.engines import StartEngine, start
 
 __all__ = ["start"]
@@ -260,6 +261,7 @@ async def test_poison_is_dead_after_three_feedings(start: StartEngine) -> None:
     await engine.stop()
     engine._node = None
     await Message.objects.filter(pk=receipt.row).aupdate(status=Status.IN_HAND, feedings=3)
+    await leave_dead_lease()
     chat = Chat(await start(ChattyBotConsumer.as_asgi()), 1)
     await chat.says("b")
     sorry, answer = await chat.heard(2)

@@ -18,7 +18,7 @@ from gateway.instance import Instance
 from gateway.models import Conversation, Message, Status
 from gateway.pool import Place
 from tests.communicator import Chat, until
-from tests.engine_moments import stop, until_closed
+from tests.engine_moments import leave_dead_lease, stop, until_closed
 from tests.engines import StartEngine, start
 
 __all__ = ["start"]
@@ -204,6 +204,7 @@ async def test_the_clock_runs_on_after_a_dead_letter(start: StartEngine) -> None
     await stop(engine)
     await Message.objects.filter(pk=receipt.row).aupdate(status=Status.IN_HAND, feedings=3)
     await Conversation.objects.aupdate(deadline=None)
+    await leave_dead_lease()
     chat = Chat(await start(ChattyBotConsumer.as_asgi(), CONVERSATION_TIMEOUT=0.1), 1)
     (row,) = await chat.settled()
     assert row.status == Status.DEAD

@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,14 +23,14 @@ from gateway import conversations, pool, quarantine, slow
 from gateway import engine as engine_module
 from gateway.connections import Allowance, on_connected
 from gateway.engine import Engine
-from gateway.models import UNSETTLED, Conversation, Message, Node, Status
+from gateway.models import UNSETTLED, Conversation, Message, Status
 from gateway.pool import Pool
 from gateway.quarantine import Quarantine
-from gateway.recorder import Recorder
+from gateway.recorder import path_of
 from gateway.transcript import InRow
 from gateway.types import Inbound
 from tests.communicator import Chat, eventually, until
-from tests.engine_moments import stop, until_in_hand
+from tests.engine_moments import leave_dead_lease, stop, until_in_hand
 from tests.engines import StartEngine, start
 
 __all__ = ["start"]
@@ -637,10 +636,16 @@ async def everybody_settled() -> bool:
 
 
 async def die(engine: Engine) -> None:
+    """As if it had been killed: its lease stays, and what was recorded of its handlers."""
     engine.draining = True
+    assert engine._node is not None
+    lease = engine._node.pk
     for lane in engine.lanes.all():
         await lane.abandon()
+    record = path_of(lease).read_bytes()
     await stop(engine)
+    path_of(lease).write_bytes(record)
+    await leave_dead_lease(lease)
 
 
 async def live_through(start: StartEngine, *inbounds: Inbound) -> tuple[Engine, int]:
@@ -723,17 +728,13 @@ async def test_who_is_blamed_for_a_death(feedings: tuple[int, ...], condemned: b
     assert quarantined.condemns(row(1, 0)) is False, "replayed, it is fed"
 
 
-async def test_who_was_with_no_handler_is_not_to_blame(start: StartEngine, tmp_path: Path, settings: Any) -> None:
-    settings.DATA_DIR = tmp_path
+async def test_who_was_with_no_handler_is_not_to_blame(start: StartEngine) -> None:
     engine = await start(ChattyBotConsumer.as_asgi())
-    (lease,) = [node async for node in Node.objects.all()]
     chat = Chat(engine, 1)
     await chat.says("a")
     await chat.settled()
     await die(engine)
     await Message.objects.filter(direction="in").aupdate(status=Status.IN_HAND, feedings=2)
-    await Node.objects.acreate(pk=lease.pk, slot="gateway", place="a process that died")
-    Recorder(lease.pk).begin(10**9)
     chat.engine = await start(ChattyBotConsumer.as_asgi())
     (inbound,) = await chat.settled()
     assert (inbound.status, inbound.feedings) == (Status.DONE, 2), "once before, and now"

@@ -83,7 +83,7 @@ async def test_what_an_answer_means(answer: Any, kind: type[DeliveryError]) -> N
         (raw(429, b"slow down", **{"Retry-After": "7"}), 7),
         (raw(429, b"slow down", **{"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}), None),
         (Failure(429, "Too Many Requests"), None),
-        (Failure(429, "x", {"retry_after": -5}), 0),
+        (Failure(429, "x", {"retry_after": -5}), None),
         (Failure(429, "x", {"retry_after": 10**30}), 86_400),
         (Failure(429, "x", {"retry_after": [1]}), None),
         (Failure(500), None),

@@ -104,4 +104,4 @@ def _seconds(value: Any) -> float | None:
         seconds = float(value)
     except (TypeError, ValueError):
         return None
-    return min(max(seconds, 0.0), LONGEST_WAIT) if isfinite(seconds) else None
+    return min(seconds, LONGEST_WAIT) if isfinite(seconds) and seconds > 0 else None

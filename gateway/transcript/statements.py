@@ -34,7 +34,7 @@ def select(
 def _select(model: type[models.Model], column: str, count: int, also: str, lock: bool) -> str:
     table, marks = model._meta.db_table, ", ".join(["%s"] * count)
     condition = f"{column} IN ({marks})" + (f" AND {also} = %s" if also else "")
-    return f"SELECT * FROM {table} WHERE {condition} ORDER BY id" + (" FOR UPDATE" if lock else "")  # noqa: S608
+    return f"SELECT * FROM {table} WHERE {condition} ORDER BY id" + (" FOR NO KEY UPDATE" if lock else "")  # noqa: S608
 
 
 def statuses(pks: Iterable[int]) -> dict[int, str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError, OperationalError
 
 from gateway.errors import NotReady
 from gateway.types import Inbound, Person, Receipt
@@ -62,7 +62,7 @@ class Intake:
     async def _accept(self, group: Sequence[Words]) -> None:
         try:
             receipts = await self.engine.accept([await self._inbound(words) for words in group])
-        except NotReady:
+        except (NotReady, OperationalError, InterfaceError):
             for words in group:
                 self._answer(frames.error("not_ready", "Not ready just now: send it again.", words.id))
         except DatabaseError as error:
