@@ -18,16 +18,16 @@ EVERYTHING = bool(os.environ.get("CI") or os.environ.get("EVERYTHING"))
 
 # Each of these starts the whole product many times over, for what tests of the rooms show already.
 THOROUGH = (
-    "notes/", "outside/test_access.py", "outside/test_bots.py", "outside/test_canary.py", "outside/test_delivery.py",
+    "notes/", "outside/test_bots.py", "outside/test_canary.py", "outside/test_delivery.py",
     "outside/test_handler_connections.py", "outside/test_operators.py", "outside/test_poison.py",
-    "outside/test_scopes.py", "test_bench.py", "test_daphne_limits.py", "test_flood_faults.py",
+    "outside/test_scopes.py", "test_daphne_limits.py", "test_flood_faults.py",
     "test_hostile_frames.py", "test_reload.py",
 )  # fmt: skip
 
 # These are about seconds and mebibytes: beside other tests they would measure those.
 ALONE = (
-    "chaos/test_chaos.py", "outside/test_ends.py", "outside/test_isolation_figures.py", "outside/test_outages.py",
-    "outside/test_readers_and_writers.py",
+    "chaos/test_chaos.py", "outside/test_access.py", "outside/test_ends.py", "outside/test_isolation_figures.py",
+    "outside/test_outages.py", "outside/test_readers_and_writers.py", "test_bench.py",
 )  # fmt: skip
 
 
