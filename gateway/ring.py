@@ -30,6 +30,7 @@ REJOIN_SECONDS = 10.0
 GROUP_SECONDS = 60
 PUBLISH_SECONDS = 1.0
 GATHER_SECONDS = 0.01
+STOP_STEP_SECONDS = 0.5
 
 
 class Ring:
@@ -51,9 +52,12 @@ class Ring:
         self._tasks = [asyncio.create_task(job) for job in jobs]
 
     async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        left = set(self._tasks)
+        while left:
+            for task in left:
+                task.cancel()
+            # Again and again: a client that is just done with its work swallows what cancels it (asyncio.wait_for).
+            _, left = await asyncio.wait(left, timeout=STOP_STEP_SECONDS)
 
     def subscribe(self, conversation: int, callback: Callable[[int], None]) -> Callable[[], None]:
         """Calls back with the rev at every change of that conversation, until the returned function is called."""
