@@ -231,23 +231,13 @@ class Writer:
                 self._prepare_connection()
                 group = self._recognise() or self._attempt([job for job in jobs if not job.future.cancelled()])
             except (OperationalError, InterfaceError) as error:
-                self.retries += 1
-                self._note_trouble(error)
-                if self._stopping:
-                    raise NotReady("The database cannot be written.") from error
-                time.sleep(pause)
-                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+                pause = self._wait_out(error, pause)
             except InternalError as error:
                 # A server that is read-only since a failover, or that has cut us off, says nothing about the words.
                 self._forget()
                 if getattr(error.__cause__, "sqlstate", "") not in ELSEWHERE:
                     raise
-                self.retries += 1
-                self._note_trouble(error)
-                if self._stopping:
-                    raise NotReady("The database cannot be written.") from error
-                time.sleep(pause)
-                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+                pause = self._wait_out(error, pause)
             except IntegrityError:
                 # Another process was first with the same key: now the row is there to be found.
                 self.collisions += 1
@@ -264,6 +254,15 @@ class Writer:
             else:
                 self._note_health()
                 return group
+
+    def _wait_out(self, error: DatabaseError | InterfaceError, pause: float) -> float:
+        """Sleeps before the next attempt. Returns how long to sleep before the one after it."""
+        self.retries += 1
+        self._note_trouble(error)
+        if self._stopping:
+            raise NotReady("The database cannot be written.") from error
+        time.sleep(pause)
+        return min(pause * 2, LONGEST_PAUSE_SECONDS)
 
     def _recognise(self) -> Group | None:
         """The group whose commit was not answered, where it was done nonetheless. It must not be written twice."""
