@@ -5,7 +5,7 @@ import functools
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from channels.layers import InMemoryChannelLayer, channel_layers, get_channel_layer
@@ -14,6 +14,11 @@ logger = logging.getLogger(__name__)
 
 EXPIRY_WALK_SECONDS = 5.0
 LONGEST_PAUSE_SECONDS = 5.0
+CANCEL_AGAIN_SECONDS = 0.5
+
+Receive = Callable[[str], Coroutine[Any, Any, dict[str, Any]]]
+
+_ending: set["asyncio.Task[None]"] = set()
 
 
 class MemoryLayer(InMemoryChannelLayer):
@@ -30,18 +35,41 @@ class MemoryLayer(InMemoryChannelLayer):
             super()._clean_expired()
 
 
-async def receive_patiently(receive: Callable[[str], Awaitable[dict[str, Any]]], channel: str) -> dict[str, Any]:
-    """Where the layer is away, waits for its return instead of ending whoever listens."""
+async def receive_patiently(receive: Receive, channel: str) -> dict[str, Any]:
+    """Where the layer is away, waits for its return instead of ending whoever listens. Can be cancelled at once."""
     pause = 0.1
     while True:
         try:
-            return await receive(channel)
+            return await _detached(receive(channel))
         except Exception as error:
             # Whatever ails a layer, of whatever make: it is a bell, and who waits for it goes on waiting.
             if pause == 0.1:
                 logger.warning("The channel layer is away (%s): rings wait, words do not.", type(error).__name__)
         await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311  # jitter
         pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+
+async def _detached(receiving: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
+    """What `receiving` gives. Channels waits for the end of what it cancels, and the client's may be long in coming."""
+    task = asyncio.create_task(receiving)
+    try:
+        await asyncio.wait((task,))
+    except asyncio.CancelledError:
+        end = asyncio.create_task(ended((task,)))
+        _ending.add(end)
+        end.add_done_callback(_ending.discard)
+        raise
+    return task.result()
+
+
+async def ended(tasks: Iterable["asyncio.Task[Any]"]) -> None:
+    """Cancels them until they have ended: before Python 3.12 `asyncio.wait_for`, which Redis' client sends with,
+    swallows what cancels it just when its work is done, and the client then goes on listening."""
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=CANCEL_AGAIN_SECONDS)
 
 
 def shelter_configured() -> None:

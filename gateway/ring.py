@@ -15,7 +15,7 @@ from channels import DEFAULT_CHANNEL_LAYER
 from channels.layers import InMemoryChannelLayer, channel_layers
 from django.utils import timezone
 
-from gateway.layers import receive_patiently
+from gateway.layers import ended, receive_patiently
 from gateway.models import Conversation
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,6 @@ REJOIN_SECONDS = 10.0
 GROUP_SECONDS = 60
 PUBLISH_SECONDS = 1.0
 GATHER_SECONDS = 0.01
-STOP_STEP_SECONDS = 0.5
 
 
 class Ring:
@@ -52,12 +51,7 @@ class Ring:
         self._tasks = [asyncio.create_task(job) for job in jobs]
 
     async def stop(self) -> None:
-        left = set(self._tasks)
-        while left:
-            for task in left:
-                task.cancel()
-            # Again and again: a client that is just done with its work swallows what cancels it (asyncio.wait_for).
-            _, left = await asyncio.wait(left, timeout=STOP_STEP_SECONDS)
+        await ended(self._tasks)
 
     def subscribe(self, conversation: int, callback: Callable[[int], None]) -> Callable[[], None]:
         """Calls back with the rev at every change of that conversation, until the returned function is called."""

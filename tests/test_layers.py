@@ -117,3 +117,29 @@ async def test_receive_outlives_redis(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redis_layer.RedisChannelLayer, "receive", receive)
     monkeypatch.setattr(layers, "LONGEST_PAUSE_SECONDS", 0.1)
     assert await RedisLayer(hosts=["redis://127.0.0.1:1"]).receive("specific.x!y") == {"type": "back"}
+
+
+async def test_who_is_cancelled_while_listening_ends_at_once_and_the_client_soon(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As a client that swallows the first cancelling: Channels waits for the end of what it cancels."""
+    swallowed, over = asyncio.Event(), asyncio.Event()
+
+    async def receive(channel: str) -> Any:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            swallowed.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            over.set()
+
+    monkeypatch.setattr(layers, "CANCEL_AGAIN_SECONDS", 0.01)
+    listening = asyncio.create_task(layers.receive_patiently(receive, "specific.x!y"))
+    await asyncio.sleep(0)
+    listening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(listening, 1)
+    await asyncio.wait_for(swallowed.wait(), 1)
+    await asyncio.wait_for(over.wait(), 1)
