@@ -96,7 +96,7 @@ class Bot(models.Model):
 
 
 class Contact(models.Model):
-    """A person as one protocol knows them, towards one bot."""
+    """A person as one protocol knows them, towards one bot. `details`: what else is known (`{"email": …}`)."""
 
     bot = models.ForeignKey(Bot, on_delete=models.CASCADE)
     protocol = models.CharField(max_length=32)
@@ -104,6 +104,7 @@ class Contact(models.Model):
     name = models.CharField(max_length=256, blank=True)
     username = models.CharField(max_length=256, blank=True)
     language = models.CharField(max_length=35, blank=True)
+    details = JSONText(default=dict, blank=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
     blocked_at = models.DateTimeField(null=True, blank=True)
 
@@ -177,7 +178,8 @@ class Message(models.Model):
 
     `method` is the update's own kind inbound ("message", "callback_query") and the method called outbound
     ("send_message"); `payload` holds the event's keys, or the method's arguments. `rev` is the conversation's counter
-    at the row's last change, `seen_rev` at the last change of what a visitor sees of it.
+    at the row's last change, `seen_rev` at the last change of what a visitor sees of it. `rich`: what is seen beside
+    the plain text, as types.py says.
     """
 
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="messages")
@@ -194,6 +196,7 @@ class Message(models.Model):
     seen_rev = models.BigIntegerField(default=0)
 
     text = models.TextField(blank=True)
+    rich = JSONText(null=True, blank=True)
     buttons = JSONText(null=True, blank=True)
     method = models.CharField(max_length=64)
     payload = JSONText(default=dict, blank=True)

@@ -13,15 +13,22 @@ Buttons = list[list[dict[str, str]]]
 """Rows of buttons, each `{"text": …, "data": …}`."""
 
 
+Rich = dict[str, Any]
+"""What a message shows beside its plain text: `nodes`, a list of texts and `{"t": "b", "href"?, "c": [nodes]}`;
+`files`, a list of `{"id" or "url", "name", "type", "size", "width"?, "height"?, "image"?}`. Either may be missing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who is talking, as the protocol knows them. `user_id` is a linked Django user's primary key."""
+    """Who is talking, as the protocol knows them. `user_id` is a linked Django user's primary key; `details`, where
+    there are any, replace what is known of the person beside their name (`{"email": …}`)."""
 
     id: str
     name: str = ""
     username: str = ""
     language: str = ""
     user_id: int | None = None
+    details: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +37,7 @@ class Outbound:
 
     `kind` is a `models.Kind`: "message" (words; has a `seq`), "edit", "call", or "note" (operators only).
     `method` and `params` are what the protocol delivers; `text` and `buttons` what people see of it.
-    `error`, if any, says why this protocol cannot do it: the row is written as failed.
+    `rich` is what they see beside it. `error`, if any, says why this protocol cannot do it: the row is failed.
     """
 
     kind: str
@@ -41,6 +48,7 @@ class Outbound:
     ref: str = ""
     at_most_once: bool = False
     error: str = ""
+    rich: Rich | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +95,8 @@ class Inbound:
     the gateway says itself where no application is fed (a button press must not spin). `edits` is the external id
     of the message whose visible text this update changes. `blocked`: True, the user has blocked the bot; False, they
     have unblocked it, or write to it. `error`: nobody understands the update; it is kept as a dead letter. `move`: the
-    chat has another id, which `key` and `address` hold already.
+    chat has another id, which `key` and `address` hold already. `speaker` is who said it where many share the
+    conversation; `rich` what is seen beside `text`.
     """
 
     protocol: str
@@ -109,6 +118,8 @@ class Inbound:
     blocked: bool | None = None
     error: str = ""
     move: Move | None = None
+    speaker: str = ""
+    rich: Rich | None = None
 
 
 @dataclass(frozen=True, slots=True)

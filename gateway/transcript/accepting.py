@@ -98,8 +98,9 @@ class Accept:
             direction=Direction.IN,
             kind=inbound.kind,
             sender=Sender.VISITOR,
-            name=inbound.person.name if inbound.person else "",
+            name=inbound.speaker or (inbound.person.name if inbound.person else ""),
             text=inbound.text,
+            rich=inbound.rich,
             method=inbound.method,
             payload=inbound.event,
             update_id=inbound.update_id,
@@ -119,7 +120,8 @@ class Accept:
     def _consequences(self, group: Group, conversation: Conversation) -> None:
         inbound = self.inbound
         if inbound.edits is not None and conversation.rev:
-            change_seen_text(group, by_external_id(group, conversation, inbound.edits), inbound.text)
+            edited = by_external_id(group, conversation, inbound.edits)
+            change_seen_text(group, edited, inbound.text, rich=inbound.rich)
         self._note_blocked(group, conversation)
         if inbound.blocked and conversation.open:
             end_scope(group, conversation, "blocked", farewell=self.farewell)
@@ -143,6 +145,7 @@ def _contact(group: Group, protocol: str, bot: str, person: Person) -> Contact:
             "name": clean(person.name)[:256],
             "username": clean(person.username)[:256],
             "language": clean(person.language)[:35],
+            "details": person.details or {},
             "user_id": person.user_id,
         },
     )
@@ -159,6 +162,8 @@ def _update_contact(group: Group, contact: Contact, person: Person) -> None:
         "username": clean(person.username)[:256],
         "language": clean(person.language)[:35],
     }
+    if person.details is not None:
+        facts["details"] = person.details
     if person.user_id is not None:
         facts["user_id"] = person.user_id
     changed = {name: value for name, value in facts.items() if value != getattr(contact, name)}

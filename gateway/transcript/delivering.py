@@ -64,7 +64,7 @@ class Mark:
     def _finish(self, group: Group, conversation: Conversation) -> None:
         row, sent = self.row, self.status == Status.SENT
         if sent and row.kind == Kind.EDIT and row.ref:
-            change_seen_text(group, by_ref(group, conversation, row.ref), row.text, row.buttons)
+            change_seen_text(group, by_ref(group, conversation, row.ref), row.text, row.buttons, row.rich)
         if self.reports and row.ref:
             report(group, conversation, row.ref, {"result": self.result} if sent else {"error": self.error})
         if self.blocked and conversation.contact is not None:

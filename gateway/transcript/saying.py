@@ -9,7 +9,7 @@ from gateway.errors import Denied
 from gateway.fields import clean
 from gateway.models import Conversation, Direction, Kind, Message, Sender, Status
 from gateway.transcript.group import WORDS, Group, Wants, is_held, receipt, wanted
-from gateway.types import Buttons, Outbound, Receipt
+from gateway.types import Buttons, Outbound, Receipt, Rich
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +36,7 @@ class OutRow:
     sender: str
     announcement: bool
     unknowns: int
+    rich: Rich | None = None
 
 
 def out_row(conversation: Conversation, message: Message, now: Any) -> OutRow:
@@ -59,6 +60,7 @@ def out_row(conversation: Conversation, message: Message, now: Any) -> OutRow:
         str(message.sender),
         message.announcement,
         message.unknowns,
+        message.rich,
     )
 
 
@@ -79,6 +81,7 @@ def add_outbound(group: Group, conversation: Conversation, outbound: Outbound, *
         direction=Direction.OUT,
         kind=outbound.kind,
         text=outbound.text,
+        rich=outbound.rich,
         buttons=outbound.buttons,
         method=outbound.method,
         payload=outbound.params,
@@ -92,7 +95,9 @@ def add_outbound(group: Group, conversation: Conversation, outbound: Outbound, *
     if status == Status.QUEUED:
         group.to_deliver(conversation, message)
     elif status == Status.SENT and outbound.kind == Kind.EDIT:
-        change_seen_text(group, by_ref(group, conversation, outbound.ref), outbound.text, outbound.buttons)
+        change_seen_text(
+            group, by_ref(group, conversation, outbound.ref), outbound.text, outbound.buttons, outbound.rich
+        )
     return message
 
 
@@ -167,6 +172,7 @@ class Say:
             "text": clean(self.outbound.text),
             "method": self.outbound.method,
             "payload": self.outbound.params,
+            "rich": self.outbound.rich,
             "buttons": self.outbound.buttons,
         }
 
@@ -193,11 +199,13 @@ def by_external_id(group: Group, conversation: Conversation, external_id: int) -
     return found.order_by("-pk").first()
 
 
-def change_seen_text(group: Group, message: Message | None, text: str, buttons: Buttons | None = None) -> None:
+def change_seen_text(
+    group: Group, message: Message | None, text: str, buttons: Buttons | None = None, rich: Rich | None = None
+) -> None:
     """An edit shows as the same `seq` with a new rev. One without a text changes the buttons alone."""
     if message is None or message.kind not in WORDS:
         return
-    fields: dict[str, Any] = {"text": clean(text) or message.text}
+    fields: dict[str, Any] = {"text": clean(text) or message.text, "rich": rich if text else message.rich}
     if message.direction == Direction.OUT:
         fields["buttons"] = buttons
     group.change(message, seen=True, **fields)

@@ -2,7 +2,7 @@ from django.apps import AppConfig
 
 
 class WebConfig(AppConfig):
-    """Only for its templates and static files; it has no models."""
+    """The web chat: its pages, its files, and what it keeps of them."""
 
     name = "gateway.web"
     label = "gateway_web"
