@@ -16,6 +16,7 @@ from django.db import DatabaseError
 
 from gateway import leaving
 from gateway.backlog import Backlog, Lane
+from gateway.doubts import Doubts
 from gateway.errors import Flooded, Later, Moved, NotReady, Refused, Unknown
 from gateway.flood import ANNOUNCEMENT, BOT, OPERATOR, Clocks
 from gateway.logs import about, event
@@ -48,6 +49,7 @@ class Outbox:
         self._backlog = Backlog(engine, self._begin)
         self._rows = self._backlog.rows
         self._clocks: dict[tuple[str, str], Clocks] = {}
+        self._doubts: dict[tuple[str, str], Doubts] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._pausing: set[asyncio.Task[None]] = set()
         self._open = asyncio.Event()
@@ -156,6 +158,9 @@ class Outbox:
             self._clocks[key] = Clocks(self._engine.time, self._protocol(row).limits)
         return self._clocks[key]
 
+    def _doubts_of(self, row: OutRow) -> Doubts:
+        return self._doubts.setdefault((row.protocol, row.bot), Doubts(self._engine.time))
+
     # One call
 
     async def _send(self, row: OutRow) -> float | None:
@@ -185,6 +190,7 @@ class Outbox:
         try:
             sent = await self._protocol(row).deliver(self._delivery(row, chat, target))
         except Flooded as error:
+            self._doubts_of(row).answered(row.pk)
             self.floods += 1
             seconds = self._seconds(row, error)
             clocks.flooded(chat, seconds)
@@ -194,7 +200,7 @@ class Outbox:
             await self._commit(Mark(row, Status.QUEUED))
             return 0.0
         except Later as error:
-            return await self._again(row, str(error), self._seconds(row, error))
+            return await self._later(row, error)
         except Unknown as error:
             return await self._unknown(row, str(error))
         except Moved as error:
@@ -202,17 +208,21 @@ class Outbox:
         except NotReady:
             raise
         except Refused as error:
-            clocks.let_in()
+            self._answered(row)
             await self._fail(row, str(error), blocked=error.blocked, gone=error.gone)
         except Exception as error:
             logger.exception("Message %s could not be delivered.", row.pk)
             await self._fail(row, f"Could not be delivered ({type(error).__name__})")
         else:
-            clocks.let_in()
+            self._answered(row)
             reports = self._handles(row, "result")
             mark = Mark(row, Status.SENT, external_id=sent.id, result=sent.result, reports=reports)
             await self._commit(mark, Mark(row, Status.SENT, external_id=sent.id))
         return None
+
+    def _answered(self, row: OutRow) -> None:
+        self._clocks_of(row).let_in()
+        self._doubts_of(row).answered(row.pk)
 
     async def _fail(self, row: OutRow, reason: str, *, blocked: bool = False, gone: bool = False) -> None:
         reports, farewell = self._handles(row, "result"), self._handles(row, "disconnect")
@@ -285,20 +295,35 @@ class Outbox:
         row.unknowns += unknown
         return seconds
 
+    async def _later(self, row: OutRow, error: Later) -> float | None:
+        if not self._is_hopeless(row):
+            return await self._again(row, str(error), self._seconds(row, error))
+        reason = _given_up(row, str(error))
+        if row.unknowns:
+            await self._commit(Mark(row, Status.UNKNOWN, reason))
+        else:
+            await self._fail(row, reason)
+        return None
+
     async def _unknown(self, row: OutRow, reason: str) -> float | None:
         self.unknown += 1
-        again = "it stays unknown" if row.at_most_once else "it is made again"
+        stays = row.at_most_once or self._is_hopeless(row)
         logger.error(
             "Message %s: nobody knows whether the call was done (%s); %s.",
             row.pk,
             reason,
-            again,
+            "it stays unknown" if stays else "it is made again",
             extra=event("unknown_send"),
         )
-        if not row.at_most_once:
+        if not stays:
             return await self._again(row, reason, self._seconds(row, Later(reason)), unknown=True)
+        if not row.at_most_once:
+            reason = _given_up(row, reason)
         await self._commit(Mark(row, Status.UNKNOWN, reason, unknown=True))
         return None
+
+    def _is_hopeless(self, row: OutRow) -> bool:
+        return self._doubts_of(row).is_hopeless(row.pk, self._protocol(row).contact_ages().get(row.bot))
 
     async def _move(self, row: OutRow, error: Moved) -> float | None:
         """The chat's conversations go along to its new id, and the row to its new address."""
@@ -314,6 +339,20 @@ class Outbox:
 
 class _NotYet(Later):
     """A text of several parts gives its turn back between two of them."""
+
+
+def _given_up(row: OutRow, reason: str) -> str:
+    """Why, in words for operators; it is told in the log as well."""
+    calls = row.sends + 1
+    logger.error(
+        "Message %s is given up after %d calls without a clear answer, while its bot is answered otherwise (%s). What "
+        "waits behind it goes on; it can be sent again.",
+        row.pk,
+        calls,
+        reason,
+        extra=event("given_up"),
+    )
+    return f"Given up after {calls} calls without a clear answer. The last: {reason}"
 
 
 def _rank(row: OutRow) -> int:

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from gateway.errors import DeliveryError, Flooded, Later, Refused, Unknown
 from gateway.telegram import client as client_module
-from gateway.telegram.answers import Conflict, InvalidToken, Migrated, NotFound, Unreadable
+from gateway.telegram.answers import Conflict, InvalidToken, Migrated, NotFound, NotTheApi, Unreadable
 from gateway.telegram.client import camel_case
 from tests.telegram_stand_in import TOKEN, Failure, bot_api, client_of, raw
 
@@ -57,11 +57,17 @@ def test_names_of_methods() -> None:
         (Failure(404, "Not Found"), NotFound),
         (Failure(409, "Conflict: terminated by other getUpdates request"), Conflict),
         (Failure(429, "Too Many Requests", {"retry_after": 3}), Flooded),
-        (Failure(500, "Internal Server Error"), Later),
+        (Failure(408, "Request Timeout"), Later),
+        (Failure(503, "Service Unavailable"), Later),
+        (raw(503, b"<html>no server is up"), Later),
         (raw(413, b"<html>too large"), Refused),
-        (raw(502, b"<html>bad gateway"), Later),
-        (raw(504, b""), Later),
-        (raw(302, b"", Location="http://127.0.0.1:1/"), Later),
+        (raw(302, b"", Location="http://127.0.0.1:1/"), NotTheApi),
+        (raw(400, b"<html>plain HTTP sent to a port of TLS"), NotTheApi),
+        (raw(401, b"<html>the proxy wants a password"), NotTheApi),
+        (raw(403, b"<html>a firewall"), NotTheApi),
+        (raw(404, b"<html>no such page"), NotTheApi),
+        (raw(404, b'{"detail": "Not Found"}'), NotTheApi),
+        (raw(407, b""), NotTheApi),
         (raw(200, b"<html>a captive portal"), Unreadable),
         (raw(200, b'{"ok":true,"result":'), Unreadable),
         (raw(200, b"[" * 100_000), Unreadable),
@@ -77,6 +83,21 @@ async def test_what_an_answer_means(answer: Any, kind: type[DeliveryError]) -> N
 
 
 @pytest.mark.parametrize(
+    "answer",
+    [
+        Failure(500, "Internal Server Error"),
+        raw(500, b""),
+        raw(502, b"<html>bad gateway"),
+        raw(504, b""),
+        raw(524, b"<html>the origin took too long"),
+        raw(200, b'{"ok":false,"error_code":502,"description":"Bad Gateway"}'),
+    ],
+)
+async def test_what_was_passed_on_before_it_failed_may_have_been_done(answer: Any) -> None:
+    assert type(await failure_of(answer)) is Unknown
+
+
+@pytest.mark.parametrize(
     ("answer", "seconds"),
     [
         (Failure(429, "Too Many Requests", {"retry_after": 3}), 3),
@@ -86,7 +107,7 @@ async def test_what_an_answer_means(answer: Any, kind: type[DeliveryError]) -> N
         (Failure(429, "x", {"retry_after": -5}), None),
         (Failure(429, "x", {"retry_after": 10**30}), 86_400),
         (Failure(429, "x", {"retry_after": [1]}), None),
-        (Failure(500), None),
+        (Failure(503), None),
     ],
 )
 async def test_how_long_to_wait(answer: Any, seconds: float | None) -> None:
@@ -164,10 +185,22 @@ async def test_no_connection_is_surely_not_done(url: str) -> None:
     assert TOKEN not in str(caught.value)
 
 
-async def test_an_address_that_is_none_is_refused() -> None:
+async def test_an_address_that_is_none_is_not_the_words_fault() -> None:
     async with client_of("nonsense") as client:
-        with pytest.raises(Refused, match="TELEGRAM_API_URL"):
+        with pytest.raises(NotTheApi, match="TELEGRAM_API_URL"):
             await client.call("get_me")
+
+
+async def test_a_token_is_proven_by_what_is_done_for_it_and_another_one_is_not() -> None:
+    async with bot_api() as api, client_of(api.url) as client:
+        api.script["getMe"] = [Failure(404, "Not Found"), True]
+        with pytest.raises(NotFound):
+            await client.call("get_me")
+        assert not client.is_proven
+        await client.call("get_me")
+        assert client.is_proven
+        client.token = "2:another"
+        assert not client.is_proven
 
 
 async def test_what_is_no_json_is_refused_before_anything_is_sent() -> None:

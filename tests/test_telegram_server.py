@@ -3,6 +3,7 @@ import contextvars
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from django.core.management import CommandError, call_command
 from gateway.errors import Later, Refused, Unknown
 from gateway.protocols import find_protocols
 from gateway.telegram import bots, registration
+from gateway.telegram.answers import NotFound
 from gateway.telegram.delivery import text_messages
 from gateway.telegram.server import Server
 from gateway.types import Delivery, Sent
@@ -285,12 +287,94 @@ async def test_a_group_that_moved_is_followed(settings: Any) -> None:
 
 @pytest.mark.parametrize(
     ("answer", "kind"),
-    [(Failure(403), Refused), (Failure(429), Later), (Failure(500), Later), (raw(200, b"?"), Unknown)],
+    [
+        (Failure(403), Refused),
+        (Failure(429), Later),
+        (Failure(503), Later),
+        (Failure(504), Unknown),
+        (raw(200, b"?"), Unknown),
+    ],
 )
 async def test_what_goes_wrong_is_said_in_the_outboxs_words(settings: Any, answer: Any, kind: type[Exception]) -> None:
     async with serving(settings, script={"sendMessage": [answer]}) as (_, server):
         with pytest.raises(kind):
             await server.deliver(delivery("send_message", {"chat_id": 1, "text": "a"})[0])
+
+
+NOT_FOUND = Failure(404, "Not Found")
+
+
+@pytest.mark.parametrize(
+    ("answer", "named"),
+    [
+        (NOT_FOUND, "TELEGRAM_API_URL"),
+        (NOT_FOUND, "TELEGRAM_BOT_TOKEN"),
+        (Failure(401, "Unauthorized"), "TELEGRAM_BOT_TOKEN"),
+        (raw(403, b"<html>a firewall"), "TELEGRAM_API_URL"),
+        (raw(404, b"<html>nothing here"), "TELEGRAM_API_URL"),
+    ],
+)
+async def test_words_wait_where_the_token_or_the_address_is_what_is_wrong(
+    settings: Any, answer: Any, named: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    script = {
+        "getWebhookInfo": [NOT_FOUND],
+        "getUpdates": [NOT_FOUND],
+        "sendMessage": [answer, answer, {"message_id": 7}],
+    }
+    async with serving(settings, script=script) as (_, server):
+        await until(lambda: server.bots["bot"].contact.trouble)
+        hello = delivery("send_message", {"chat_id": 1, "text": "a"})[0]
+        for _ in range(2):
+            with pytest.raises(Later):
+                await server.deliver(hello)
+        server.bots["bot"].contact.succeeded()  # Whatever the polls hear.
+        assert "Words wait" in server.health()["telegram bot"]
+        assert named in server.health()["telegram bot"]
+        assert (await server.deliver(hello)).id == 7
+        assert server.health() == {}
+    told = [record for record in caplog.records if record.levelname == "ERROR" and named in record.message]
+    assert 1 <= len(told) <= 2  # By the polls, and by the sends.
+
+
+async def test_a_method_that_there_is_not_is_refused_where_the_token_is_good(settings: Any) -> None:
+    async with serving(settings, script={"sendGreeting": [NOT_FOUND]}) as (_, server):
+        await until(lambda: server.bots["bot"].client.is_proven)
+        with pytest.raises(NotFound):
+            await server.deliver(delivery("send_greeting", {"chat_id": 1})[0])
+        assert server.health() == {}
+
+
+async def hang(request: Any) -> Any:
+    await asyncio.sleep(30)
+
+
+async def test_sends_wait_for_no_poll_however_many_bots_there_are(settings: Any) -> None:
+    settings.TELEGRAM_BOTS = {f"bot{number}": TOKEN for number in range(150)}
+    async with serving(settings) as (api, server):
+        await until(lambda: len(api.of("getUpdates")) == 151)  # Each of them is waited for, for as long as it takes.
+        async with asyncio.timeout(5):
+            await server.deliver(delivery("send_message", {"chat_id": 1, "text": "a"})[0])
+
+
+async def test_a_bots_sends_are_bounded_and_delay_neither_its_polls_nor_another_bot(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bots, "SENDS_AT_ONCE", 3)
+    settings.TELEGRAM_BOTS = {"other": TOKEN}
+    script: dict[str, list[Any]] = {"sendMessage": [hang] * 3, "getUpdates": [hang, hang, []]}
+    async with serving(settings, script=script) as (api, server):
+        await until(lambda: len(api.of("getUpdates")) == 2)
+        hello = delivery("send_message", {"chat_id": 1, "text": "a"})[0]
+        sends = [asyncio.create_task(server.deliver(hello)) for _ in range(5)]
+        await until(lambda: len(api.of("sendMessage")) == 3)
+        async with asyncio.timeout(5):
+            await server.deliver(replace(hello, bot="other"))
+            await server.bots["bot"].client.call("get_updates", silence=5)
+        assert len(api.of("sendMessage")) == 4
+        for send in sends:
+            send.cancel()
+        await asyncio.wait(sends)
 
 
 def test_a_lane_is_a_chat() -> None:

@@ -8,8 +8,9 @@ from gateway.errors import DeliveryError, Flooded, Later, Refused, Unknown
 from gateway.telegram import wire
 
 LONGEST_WAIT = 86_400.0
-# Answers that say: not done, and not because of what was asked.
-TRY_AGAIN = {408, 409, 425}
+# Answers that say: surely not done, and not because of what was asked. Any other of 500 and more may come from a proxy
+# that has passed the call on (502, 504), or from a server that fell in the middle of it.
+TRY_AGAIN = {408, 425, 503}
 BLOCKED = ("bot was blocked by the user", "user is deactivated")
 GONE = ("bot was kicked", "bot is not a member")
 
@@ -20,6 +21,10 @@ class InvalidToken(Refused):
 
 class NotFound(Refused):
     """404: no such method; and Telegram's word for a token that never was one."""
+
+
+class NotTheApi(Later):
+    """What answers at TELEGRAM_API_URL is no Bot API: a proxy or firewall before it, or another address."""
 
 
 class Conflict(Later):
@@ -46,7 +51,7 @@ def read(status: int, headers: Mapping[str, str], body: bytes) -> Any:
     """The result, or raises Refused, Later or Unknown."""
     answer = _parse(body)
     if not 200 <= status < 300:
-        raise _failure(status, headers, answer or {})
+        raise _failure(status, headers, answer or {}) if _is_own(answer) else _strange_failure(status, headers)
     if answer is None:
         raise Unreadable(f"The Bot API answered {status}, but no JSON object.", body)
     if answer.get("ok") is True:
@@ -74,10 +79,10 @@ def _failure(status: int, headers: Mapping[str, str], answer: dict[str, Any]) ->
         return Flooded(reason, _seconds(parameters.get("retry_after", headers.get("Retry-After"))))
     if status == 409:
         return Conflict(reason)
-    if 300 <= status < 400:
-        return Later(f"The Bot API answered with a redirect ({status}), which is not followed: see TELEGRAM_API_URL.")
-    if status >= 500 or status < 200 or status in TRY_AGAIN:
+    if status in TRY_AGAIN:
         return Later(reason)
+    if not 400 <= status < 500:
+        return Unknown(reason)
     if status == 401:
         return InvalidToken(reason)
     if status == 404:
@@ -85,6 +90,24 @@ def _failure(status: int, headers: Mapping[str, str], answer: dict[str, Any]) ->
     if isinstance(parameters.get("migrate_to_chat_id"), int):
         return Migrated(reason, parameters["migrate_to_chat_id"])
     return Refused(reason, blocked=status == 403 and _says(reason, BLOCKED), gone=status == 403 and _says(reason, GONE))
+
+
+def _is_own(answer: dict[str, Any] | None) -> bool:
+    """Whether it speaks as the Bot API does where it refuses."""
+    return answer is not None and answer.get("ok") is False and type(answer.get("error_code")) is int
+
+
+def _strange_failure(status: int, headers: Mapping[str, str]) -> DeliveryError:
+    """Something else answered: of the call's fault it can only say that it is too large."""
+    if status == 413:
+        return Refused("413: more than what stands before the Bot API lets through.")
+    if status == 429 or status in TRY_AGAIN or status >= 500 or status < 200:
+        return _failure(status, headers, {})
+    redirected = " (a redirect, which is not followed)" if status < 400 else ""
+    return NotTheApi(
+        f"What answered {status}{redirected} is no Bot API: a proxy or firewall before it, or another server. "
+        "See TELEGRAM_API_URL."
+    )
 
 
 def _says(reason: str, words: tuple[str, ...]) -> bool:

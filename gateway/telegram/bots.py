@@ -19,13 +19,17 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 TOKEN_SECONDS = 2.0
+SENDS_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
 class TelegramBot:
+    """`places`: for sends that are under way at once."""
+
     name: str
     client: "Client" = field(repr=False)
     contact: Contact = field(repr=False)
+    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(SENDS_AT_ONCE), repr=False)
 
     def takes_new_token(self) -> bool:
         """Looks into the token's file, if it comes from one. True: it is another one from now on."""

@@ -21,8 +21,9 @@ MAX_ANSWER = 16 * 1024 * 1024
 
 
 def open_session() -> aiohttp.ClientSession:
-    """The one session of all bots. Must be called on the loop."""
-    connector = aiohttp.TCPConnector(limit=0, limit_per_host=100, keepalive_timeout=KEEP_ALIVE_SECONDS)
+    """The one session of all bots. Must be called on the loop. It has no limit of its own: a bot's sends have one, so
+    that they wait neither for polls nor for another bot's."""
+    connector = aiohttp.TCPConnector(limit=0, limit_per_host=0, keepalive_timeout=KEEP_ALIVE_SECONDS)
     return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
 
 
@@ -33,6 +34,12 @@ class Client:
         self._api_url = api_url.rstrip("/")
         self.token = token
         self._session = session
+        self._proven = ""
+
+    @property
+    def is_proven(self) -> bool:
+        """The Bot API has done something for this very token."""
+        return self._proven == self.token
 
     async def call(self, method: str, params: Mapping[str, Any] | None = None, *, silence: float = CALL_SECONDS) -> Any:
         """The method's result. `method` in snake case; `silence`: seconds without a word while an answer is awaited.
@@ -41,8 +48,11 @@ class Client:
         """
         content = write(params or {})
         try:
+            token = self.token
             status, headers, body = await self._post(camel_case(method), content, silence)
-            return answers.read(status, headers, body)
+            result = answers.read(status, headers, body)
+            self._proven = token
+            return result
         except DeliveryError as error:
             error.args = (self._clean(str(error)),)
             raise
@@ -90,7 +100,7 @@ async def read_bounded(response: aiohttp.ClientResponse) -> bytes:
 def explain(error: Exception) -> DeliveryError:
     """What an exception of the HTTP client means: before the request was out, surely not done; later, unknown."""
     if isinstance(error, aiohttp.InvalidURL):
-        return Refused("TELEGRAM_API_URL, or the bot's token in it, makes no valid address.")
+        return answers.NotTheApi("TELEGRAM_API_URL, or the bot's token in it, makes no valid address.")
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return Later("No connection to the Bot API: timed out.")
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):

@@ -7,10 +7,12 @@ from time import monotonic
 log = logging.getLogger(__name__)
 # More than a poll or a look at the webhook takes when all is well, less than the minute within which it is to be said.
 PATIENCE_SECONDS = 45.0
+# Longer than a send that waits takes to be tried again.
+HINDERED_SECONDS = 150.0
 
 
 class Contact:
-    """Of one bot's intake. A reason is logged when it is new, and its end as well."""
+    """Of one bot: its intake, and what hinders its sends. A reason is logged when it is new, and its end as well."""
 
     def __init__(self, bot: str, clock: Callable[[], float] = monotonic) -> None:
         self.bot = bot
@@ -19,6 +21,7 @@ class Contact:
         self._met = False
         self._reason = ""
         self._urgent = False
+        self._hindered, self._hindered_at = "", 0.0
 
     def succeeded(self) -> None:
         if self._reason:
@@ -31,6 +34,16 @@ class Contact:
             log.log(logging.ERROR if urgent else logging.WARNING, "Bot %r: %s", self.bot, reason)
         self._reason, self._urgent = reason, urgent
 
+    def hindered(self, reason: str) -> None:
+        """A send has met what no patience will mend, whatever the intake hears."""
+        if reason != self._hindered:
+            log.error("Bot %r: %s", self.bot, reason)
+        self._hindered, self._hindered_at = reason, self._clock()
+
+    def unhindered(self) -> None:
+        """A send was answered."""
+        self._hindered = ""
+
     @property
     def age(self) -> float | None:
         """Seconds since the last success; None before the first."""
@@ -42,6 +55,8 @@ class Contact:
         silent = self._clock() - self._since
         if self._urgent:
             return self._reason
+        if self._hindered and self._clock() - self._hindered_at < HINDERED_SECONDS:
+            return f"Words wait. {self._hindered}"
         if silent < PATIENCE_SECONDS:
             return ""
         return f"No word from Telegram for {silent:.0f} s. {self._reason}".strip()

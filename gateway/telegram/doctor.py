@@ -66,7 +66,11 @@ async def of_bot(name: str, client: "Client") -> list[Finding]:
             info = await registration.webhook_info(client)
     except (InvalidToken, NotFound) as error:
         return [
-            fail(line, f"Telegram refuses the token: {error}.", "Take a new one from @BotFather: TELEGRAM_BOT_TOKEN.")
+            fail(
+                line,
+                f"Telegram refuses the token: {error}.",
+                "Take a new one from @BotFather: TELEGRAM_BOT_TOKEN. After a 404 look at TELEGRAM_API_URL as well.",
+            )
         ]
     except TimeoutError:
         return [

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.errors import DeliveryError, Later, NotReady, Refused
 from gateway.telegram import registration, updates
-from gateway.telegram.answers import Conflict, InvalidToken, NotFound, Unreadable
+from gateway.telegram.answers import Conflict, InvalidToken, NotFound, NotTheApi, Unreadable
 from gateway.telegram.backoff import Backoff
 from gateway.telegram.bots import TelegramBot
 from gateway.telegram.kinds import allowed_updates
@@ -66,6 +66,9 @@ class Poller:
             return REFUSED_PAUSE
         except Conflict as error:
             return self._on_conflict(error)
+        except NotTheApi as error:
+            self.bot.contact.failed(str(error), urgent=True)
+            return self.backoff.next()
         except NotReady as error:
             log.warning("Bot %r: its updates stay at Telegram for now: %s", self.bot.name, error)
             return min(self.backoff.next(), NOT_READY_PAUSE)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from gateway.errors import DeliveryError, Later
-from gateway.telegram.answers import InvalidToken, NotFound
+from gateway.telegram.answers import InvalidToken, NotFound, NotTheApi
 from gateway.telegram.backoff import Backoff
 from gateway.telegram.bots import TelegramBot, webhook_secret, webhook_url
 
@@ -19,9 +19,11 @@ LONGEST_PAUSE = 15.0
 CONNECTIONS = 100
 
 
-def invalid_token(error: InvalidToken | NotFound) -> str:
+def invalid_token(error: DeliveryError) -> str:
+    """404 is Telegram's word for a token that never was one, and any server's for an address that is not its own."""
+    address = " or TELEGRAM_API_URL is not its address" if isinstance(error, NotFound) else ""
     return (
-        f"Telegram refuses the token ({error}). Take a valid one from @BotFather: from the file that "
+        f"Telegram refuses the token{address} ({error}). Take a valid one from @BotFather: from the file that "
         "TELEGRAM_BOT_TOKEN_FILE or TELEGRAM_BOTS_FILE names it is used at once, from TELEGRAM_BOT_TOKEN or "
         "TELEGRAM_BOTS after the next start."
     )
@@ -80,6 +82,9 @@ class Registrar:
         except (InvalidToken, NotFound) as error:
             self.bot.contact.failed(invalid_token(error), urgent=True)
             return REFUSED_PAUSE
+        except NotTheApi as error:
+            self.bot.contact.failed(str(error), urgent=True)
+            return self.backoff.next()
         except DeliveryError as error:
             self.bot.contact.failed(f"The webhook cannot be registered or asked after: {error}")
             return self.backoff.next(error.seconds if isinstance(error, Later) else None)

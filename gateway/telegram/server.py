@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
 
-from gateway.errors import Later
+from gateway.errors import DeliveryError, Later
 from gateway.protocols import ProtocolServer
-from gateway.telegram import bots, delivery, methods
-from gateway.telegram.answers import InvalidToken
+from gateway.telegram import bots, delivery, methods, registration
+from gateway.telegram.answers import InvalidToken, NotFound, NotTheApi
 from gateway.telegram.bots import TelegramBot
 from gateway.telegram.compose import compose
 from gateway.telegram.contact import Contact
@@ -118,10 +118,24 @@ class Server(ProtocolServer):
         if bot is None:
             raise Later(f"There is no token for the bot {delivery_.bot!r}.", WITHOUT_BOT_SECONDS)
         try:
-            return await delivery.deliver(bot.client, delivery_)
-        except InvalidToken as error:
-            # Nothing is wrong with the words: they wait for a token that is valid.
-            raise Later(str(error), AT_ONCE_SECONDS if bot.takes_new_token() else REFUSED_SECONDS) from None
+            async with bot.places:
+                sent = await delivery.deliver(bot.client, delivery_)
+        except NotFound as error:
+            if bot.client.is_proven:
+                raise  # There is no such method.
+            raise self._not_the_words_fault(bot, error) from None
+        except (InvalidToken, NotTheApi) as error:
+            raise self._not_the_words_fault(bot, error) from None
+        bot.contact.unhindered()
+        return sent
+
+    def _not_the_words_fault(self, bot: TelegramBot, error: DeliveryError) -> Later:
+        """They wait for a token that is valid, at the right address."""
+        if isinstance(error, NotTheApi):
+            bot.contact.hindered(str(error))
+            return Later(str(error))
+        bot.contact.hindered(registration.invalid_token(error))
+        return Later(str(error), AT_ONCE_SECONDS if bot.takes_new_token() else REFUSED_SECONDS)
 
     def health(self) -> dict[str, str]:
         return {f"telegram {bot.name}": trouble for bot in self.bots.values() if (trouble := bot.contact.trouble)}

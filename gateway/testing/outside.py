@@ -47,6 +47,9 @@ class Outside(ProtocolServer):
     def health(self) -> dict[str, str]:
         return {}
 
+    def contact_ages(self) -> dict[str, float | None]:
+        return {}
+
 
 def without_wire(real: type[ProtocolServer]) -> type[Outside]:
     """That protocol, with its own composing, courtesy and lanes."""
