@@ -9,7 +9,7 @@ from django.http import HttpRequest
 
 from gateway.access import rights_of
 from gateway.mending import mend
-from gateway.models import Bot, Contact, Conversation, Message, Node
+from gateway.models import Bot, Contact, Conversation, Message, Node, Role
 from gateway.transcript.mending import DONE
 
 # The stubs give the class a parameter that it does not have at run time.
@@ -36,7 +36,7 @@ class Theirs(Kept):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request)
-        return rows.exclude(bot__in=rights_of(request.user).unseen)
+        return rows.filter(rights_of(request.user).where(Role.WATCH))
 
 
 class Unchanged(Kept):
@@ -52,7 +52,7 @@ class BotAdmin(Kept):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request)
-        return rows.exclude(pk__in=rights_of(request.user).unseen)
+        return rows.filter(rights_of(request.user).where(Role.WATCH, "pk"))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         # A bot's sites may be listed before its first word makes the row.
@@ -118,7 +118,7 @@ class MessageAdmin(Theirs, Unchanged):
 
     def _mend(self, choice: str, request: HttpRequest, rows: QuerySet[Message]) -> None:
         """Each row is a case of its own, and in the history of what was changed here."""
-        theirs = rows.exclude(bot__in=rights_of(request.user).unanswered)
+        theirs = rows.filter(rights_of(request.user).where(Role.ANSWER))
         known, done = {row.pk: row for row in theirs}, 0
         for pk, refusal in mend(choice, sorted(known), str(request.user)):
             done += not refusal

@@ -8,6 +8,11 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
+from gateway.console_models import Audit as Audit
+from gateway.console_models import Grant as Grant
+from gateway.console_models import Reply as Reply
+from gateway.console_models import Role as Role
+from gateway.console_models import Tag
 from gateway.fields import JSONText
 
 
@@ -82,7 +87,7 @@ class Bot(models.Model):
         settings.AUTH_USER_MODEL,
         blank=True,
         related_name="operates",
-        help_text="Who may see and answer this bot's conversations. Nobody here and below: all staff.",
+        help_text="Who may see and answer this bot's conversations. Nobody here and below: all staff, by their groups.",
     )
     watchers = models.ManyToManyField(
         settings.AUTH_USER_MODEL,
@@ -107,6 +112,8 @@ class Contact(models.Model):
     details = JSONText(default=dict, blank=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
     blocked_at = models.DateTimeField(null=True, blank=True)
+    banned_at = models.DateTimeField(null=True, blank=True, help_text="since when their words are kept and not fed")
+    tags = models.ManyToManyField(Tag, blank=True, related_name="contacts")
 
     class Meta:
         constraints: ClassVar = [
@@ -122,6 +129,7 @@ class Conversation(models.Model):
 
     `seq` and `rev` are the counters that its messages take their numbers from. A scope is open from a message that
     finds none until its end; `session` and `deadline` belong to the open scope, `waiting` stays until a human comes.
+    `banned` is its contact's `banned_at`, beside the counters, where it costs no query.
     """
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -140,6 +148,8 @@ class Conversation(models.Model):
 
     open = models.BooleanField(default=False)
     waiting = models.BooleanField(default=False)
+    waiting_since = models.DateTimeField(null=True, blank=True)
+    banned = models.BooleanField(default=False)
     holder = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
     held_since_seq = models.BigIntegerField(default=0)
     session = JSONText(default=dict, blank=True)
@@ -158,6 +168,13 @@ class Conversation(models.Model):
             models.Index(fields=["last_at"], name="conversation_last"),
             models.Index(fields=["id"], condition=Q(open=True), name="conversation_open"),
             models.Index(fields=["id"], condition=Q(holder__isnull=False), name="conversation_held"),
+            models.Index(fields=["id"], condition=Q(waiting=True), name="conversation_waiting"),
+        ]
+        permissions: ClassVar = [
+            ("watch_conversations", "Can read conversations at the console"),
+            ("answer_conversations", "Can take conversations over and answer"),
+            ("lead_conversations", "Can assign, ban, and read the audit log"),
+            ("administer_conversations", "Can export and erase people"),
         ]
 
     def __str__(self) -> str:

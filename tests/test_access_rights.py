@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.access import Rights, rights_of
-from gateway.models import Bot, Contact, Conversation, Message
+from gateway.models import Bot, Contact, Conversation, Message, Role
 from gateway.web import admin_socket, frames
 from tests.web_sockets import ORIGIN, Client, Web, nobody, web
 
@@ -248,9 +248,10 @@ def test_the_rule(db: None, operators: set[int], watchers: set[int], who: int) -
     answers = everybodys or who in operators or who == 3
     sees = answers or who in watchers
     rights = rights_of(users[who])
-    assert (shop.pk not in rights.unanswered, shop.pk not in rights.unseen) == (answers, sees)
-    assert other.pk not in rights.unseen | rights.unanswered
-    assert rights.unseen <= rights.unanswered
+    assert (rights.may(Role.ANSWER, shop.pk), rights.may(Role.WATCH, shop.pk)) == (answers, sees)
+    assert rights.may(Role.ANSWER, other.pk)
+    assert rights.may(Role.LEAD, other.pk) is rights.may(Role.LEAD, shop.pk) is (who == 3)
+    assert set(Bot.objects.filter(rights.where(Role.WATCH, "pk"))) == {other, *([shop] if sees else [])}
 
 
 def test_nobody_named_means_everybody() -> None:

@@ -178,6 +178,8 @@ async def test_several_are_watched_at_once_and_each_resumes(web: Web, ann: User)
     rev = max(f["rev"] for f in operator.frames if f["type"] == "message" and f["conversation"] == first)
     before = len(operator.frames)
     await operator.send("watch", conversation=first, since=rev)
+    await operator.send("nothing")
+    await operator.expect("error", code="unknown_type")  # Now the old watch is over.
     await one.send("message", id="b", text="hush")
     await operator.expect("message", conversation=first, id="b", status="done")
     late = [f for f in operator.frames[before:] if f["type"] == "message"]

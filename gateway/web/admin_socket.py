@@ -10,6 +10,7 @@ from django.db import DatabaseError
 from gateway import engine
 from gateway.access import Rights
 from gateway.errors import Denied, NotReady, Unsendable
+from gateway.models import Role
 from gateway.web import frames, origins, rows, staff
 from gateway.web.board import Board, board_of
 from gateway.web.frames import Drop, Frame, OperatorHello, Release, Replay, Resend, Say, Take, Watch
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 CHECK_SECONDS = 4.0
 SEEN_SECONDS = 20.0
+
+NEEDED: dict[type[Frame], Role] = {Watch: Role.WATCH}
+"""The role that an action asks for. What is not here asks for ANSWER."""
 
 Followed = tuple[Reader, "asyncio.Task[None]"]
 
@@ -109,17 +113,17 @@ class AdminChatConsumer(Socket):
             self.end(frames.NOT_ALLOWED)
             return None
         before, self._rights = self._rights, operator.rights
-        if self._rights.unseen - before.unseen and (self._board or self._watched):
+        if self._rights.hides_more_than(before) and (self._board or self._watched):
             # What it has shown it cannot take back: the next socket shows what there is to see.
             self.end(frames.NOT_ALLOWED)
             return None
-        if self._board is not None and before.unseen - self._rights.unseen:
+        if self._board is not None and before.hides_more_than(self._rights):
             await self._show_recent(running)
         return operator
 
     async def _hand_back(self, running: "Engine", user: Any) -> None:
         """What they hold and may no longer answer: it would wait for them for ever."""
-        for uuid in await running.read(rows.held_with, user, self._rights.unanswered):
+        for uuid in await running.read(rows.held_without, user, self._rights):
             with contextlib.suppress(Denied):  # They have just done so themselves.
                 await running.release(str(uuid), user)
                 await self._show_to_all(running, str(uuid))
@@ -127,9 +131,9 @@ class AdminChatConsumer(Socket):
     async def _permitted(self, running: "Engine", frame: Frame) -> Place:
         """The frame's conversation. Raises Denied; one that is not theirs to see is as if there were none."""
         place = await find(running, getattr(frame, "conversation", ""))
-        if place.bot in self._rights.unseen:
+        if not self._rights.may(Role.WATCH, place.bot):
             raise unknown()
-        if place.bot in self._rights.unanswered and not isinstance(frame, Watch):
+        if not self._rights.may(NEEDED.get(type(frame), Role.ANSWER), place.bot):
             raise Denied("forbidden", "You may read this bot's conversations, and not act in them.")
         return place
 
@@ -140,11 +144,11 @@ class AdminChatConsumer(Socket):
         self._board = board_of(live_of(running))
         self._board.join(self)
         self._shown.clear()
-        for listed in await running.read(rows.recent_conversations, self._rights.unseen):
+        for listed in await running.read(rows.recent_conversations, self._rights):
             self.show_conversation(listed)
 
     def show_conversation(self, listed: Listed) -> None:
-        if listed.bot not in self._rights.unseen and listed.rev >= self._shown.get(listed.pk, 0):
+        if self._rights.may(Role.WATCH, listed.bot) and listed.rev >= self._shown.get(listed.pk, 0):
             self._shown[listed.pk] = listed.rev
             self.offer(listed.text)
 

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from gateway.models import Conversation, Direction, Message, Sender
+from gateway.access import Rights
+from gateway.models import Conversation, Direction, Message, Role, Sender
 from gateway.transcript.mending import choices
 from gateway.types import Buttons
 from gateway.web.frames import encode
@@ -97,15 +98,16 @@ def conversations(pks: Iterable[int]) -> list[Listed]:
     return _shown(Conversation.objects.filter(pk__in=list(pks)))
 
 
-def recent_conversations(unseen: Iterable[int] = ()) -> list[Listed]:
-    """The `RECENT` that had a word last, newest first, but for those of the bots in `unseen`."""
-    rows = Conversation.objects.filter(last_at__isnull=False).exclude(bot_id__in=list(unseen))
+def recent_conversations(rights: Rights) -> list[Listed]:
+    """The `RECENT` that had a word last, newest first, of those that may be seen."""
+    rows = Conversation.objects.filter(rights.where(Role.WATCH), last_at__isnull=False)
     return _shown(rows.order_by("-last_at")[:RECENT])
 
 
-def held_with(user: Any, bots: Iterable[int]) -> list[UUID]:
-    """The conversations with those bots that `user` holds."""
-    return list(Conversation.objects.filter(holder=user, bot_id__in=list(bots)).values_list("uuid", flat=True))
+def held_without(user: Any, rights: Rights) -> list[UUID]:
+    """The conversations that `user` holds and may not answer."""
+    held = Conversation.objects.filter(holder=user)
+    return list(held.exclude(rights.where(Role.ANSWER)).values_list("uuid", flat=True))
 
 
 def _shown(rows: Any) -> list[Listed]:
