@@ -4,19 +4,18 @@ import gzip
 import hashlib
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from django.conf import settings
-from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.templatetags.static import static
 from django.utils.cache import get_conditional_response
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from gateway.models import Role
 from gateway.web import bots
+from gateway.web.console import ConsoleRequest, for_operators, show
 
 WIDGET = Path(__file__).with_name("static") / "widget.js"
 WIDGET_SECONDS = 300
@@ -68,16 +67,10 @@ def demo(request: HttpRequest) -> HttpResponse:
     return render(request, "switchboard/demo.html", {"widget_url": widget_url, "bots": names, "bot": chosen})
 
 
-@never_cache
 @require_safe
+@for_operators(Role.WATCH)
 def console(request: HttpRequest) -> HttpResponse:
-    if not request.user.is_authenticated:
-        return redirect_to_login(request.get_full_path(), "console-login")
-    if not request.user.is_staff:
-        raise PermissionDenied("You are signed in, but this account is not an operator's.")
-    response = render(request, "switchboard/console.html")
-    response["X-Robots-Tag"] = "noindex, nofollow"
-    return response
+    return show(cast("ConsoleRequest", request), "switchboard/console.html")
 
 
 @require_safe

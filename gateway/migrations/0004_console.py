@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('auth', '0012_alter_user_first_name_max_length'),
         ('contenttypes', '0002_remove_content_type_name'),
-        ('gateway', '0002_who_and_how_often'),
+        ('gateway', '0003_rich_and_details'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
