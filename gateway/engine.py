@@ -18,6 +18,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from django.utils import timezone
 
 from gateway import bot_tasks, dialect, layers, node, queries
+from gateway.announcer import Announcer
 from gateway.conversations import Lanes
 from gateway.deadlines import Deadlines
 from gateway.errors import NotReady
@@ -97,6 +98,7 @@ class Engine:
         self.slow = Slow(self)
         self.most_sends = int(settings.HANDLER_SENDS_MAX)
         self.outbox = Outbox(self)
+        self.announcer = Announcer(self, lambda: None if self._node is None else self._node.pk)
         self.deadlines = Deadlines()
         self.protocols: dict[str, ProtocolServer] = {}
         self.quarantine = Quarantine()
@@ -136,7 +138,7 @@ class Engine:
         layers.shelter_configured()
         self.ring.start()
         await self._recover(set() if dead is None else last_words(dead))
-        for job in (self._tick(), self._look(), self.slow.watch(), self.watch.run()):
+        for job in (self._tick(), self._look(), self.slow.watch(), self.watch.run(), self.announcer.run()):
             self.spawn(job)
         _set_current(self)
         for protocol in self.protocols.values():

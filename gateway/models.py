@@ -8,6 +8,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
+from gateway.announcement import Announcement as Announcement
+from gateway.announcement import AnnouncementState as AnnouncementState
 from gateway.console_models import Audit as Audit
 from gateway.console_models import Grant as Grant
 from gateway.console_models import Reply as Reply
@@ -236,6 +238,9 @@ class Message(models.Model):
     due_at = models.DateTimeField(null=True, blank=True)
     at_most_once = models.BooleanField(default=False)
     announcement = models.BooleanField(default=False, help_text="paced, and behind every answer")
+    announced = models.ForeignKey(
+        Announcement, null=True, blank=True, on_delete=models.SET_NULL, related_name="messages", db_index=False
+    )
     settled_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -251,6 +256,11 @@ class Message(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["cause", "ordinal", "attempt"], condition=Q(ordinal__isnull=False), name="message_said_once"
+            ),
+            models.UniqueConstraint(
+                fields=["announced", "conversation"],
+                condition=Q(announced__isnull=False),
+                name="message_announced_once",
             ),
             models.CheckConstraint(condition=Q(direction__in=["in", "out"]), name="message_direction"),
             models.CheckConstraint(condition=Q(seen_rev__lte=F("rev")), name="message_seen_rev"),

@@ -5,7 +5,6 @@ import random
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ import pytest_asyncio
 from channels.routing import ProtocolTypeRouter
 
 from gateway import backlog, outbox
-from gateway.announcing import recent
+from gateway.audience import Audience
 from gateway.engine import Engine
 from gateway.models import Contact, Conversation, Message, Status
 from gateway.telegram import client
@@ -260,6 +259,10 @@ async def test_ten_thousand_announcements_are_not_held_at_once(gateway: Start, f
     await fake.wait_for(lambda: "answer" in fake.bot.answers.get(5, []), within=10)
 
 
+def hearers(bot: int) -> list[int]:
+    return [conversation.pk for conversation in Audience((bot,)).conversations()]
+
+
 async def test_announcements_skip_who_blocked_the_bot_meanwhile(gateway: Start, fake: FakeTelegram) -> None:
     engine = await gateway()
     conversations = await meet(engine, fake, [1, 2])
@@ -273,7 +276,7 @@ async def test_announcements_skip_who_blocked_the_bot_meanwhile(gateway: Start, 
     assert fake.bot.answers[2] == ["news"]
     contact = await Contact.objects.aget(external_id="1")
     assert contact.blocked_at is not None
-    assert [c.pk for c in await engine.read(lambda: list(recent(timedelta(days=1))))] == [conversations[2]]
+    assert await engine.read(hearers, contact.bot_id) == [conversations[2]]
     fake.bot.chats[1].blocked = False
     message = {"message_id": 2, "date": 0, "chat": fake.bot.chats[1].raw, "from": fake.bot.chats[1].raw, "text": "back"}
     await engine.accept([parse("bot", {"update_id": 99, "message": message})])

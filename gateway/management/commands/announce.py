@@ -6,12 +6,13 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
 
-from gateway.announcing import announce, recent
-from gateway.errors import Unsendable
+from gateway.announcing import confirm, draft, refusal
+from gateway.audience import Audience
+from gateway.models import Bot
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-PROGRESS_EVERY = 500
 
 
 def duration(text: str) -> timedelta:
@@ -30,18 +31,25 @@ class Command(BaseCommand):
         parser.add_argument("--within", type=duration, default="24h", help="30m, 24h (the default), 7d …")
         parser.add_argument("--bot", help="only this bot's conversations")
         parser.add_argument("--protocol", help="only this protocol's: telegram, webchat …")
+        parser.add_argument("--language", help="only people of this language: en, pt-br …")
         parser.add_argument("--dry-run", action="store_true", help="say how many, and send nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        found = recent(options["within"], bot=options["bot"], protocol=options["protocol"])
+        audience = self.audience(options)
         if options["dry_run"]:
-            self.stdout.write(f"{sum(1 for _ in found)} conversations would get it.")
+            self.stdout.write(f"{audience.count()} conversations would get it.")
             return
-        count = 0
-        try:
-            for count, _ in enumerate(announce(options["text"], found), 1):
-                if count % PROGRESS_EVERY == 0:
-                    self.stdout.write(f"{count} written …")
-        except Unsendable as error:
-            raise CommandError(str(error)) from None
-        self.stdout.write(f"{count} conversations get it from a running gateway, ANNOUNCEMENTS_PER_SECOND a second.")
+        if why := refusal(options["text"], audience):
+            raise CommandError(why)
+        announcement = draft(options["text"], audience)
+        confirm(announcement)
+        self.stdout.write(
+            f"Announcement {announcement.pk}: {announcement.counted} conversations get it from a running gateway, "
+            "ANNOUNCEMENTS_PER_SECOND a second. The console shows how far it is, and pauses or cancels it."
+        )
+
+    def audience(self, options: dict[str, Any]) -> Audience:
+        bots = Bot.objects.filter(name=options["bot"]) if options["bot"] else Bot.objects.all()
+        keys = tuple(bots.values_list("pk", flat=True))
+        since = timezone.now() - options["within"]
+        return Audience(keys, options["protocol"] or "", options["language"] or "", since)
