@@ -120,7 +120,7 @@ class MessageAdmin(Theirs, Unchanged):
         """Each row is a case of its own, and in the history of what was changed here."""
         theirs = rows.filter(rights_of(request.user).where(Role.ANSWER))
         known, done = {row.pk: row for row in theirs}, 0
-        for pk, refusal in mend(choice, sorted(known), str(request.user)):
+        for pk, refusal in mend(choice, sorted(known), str(request.user), request.user):
             done += not refusal
             if refusal:
                 self.message_user(request, refusal, messages.WARNING)

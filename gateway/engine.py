@@ -39,6 +39,7 @@ from gateway.slow import Slow
 from gateway.transcript import Accept, Adopt, Group, OperatorSay, Recover, Release, Say, Take
 from gateway.transcript.feeding import in_row
 from gateway.transcript.mending import Drop, Replay, Resend, TakeUp
+from gateway.transcript.noting import name_of
 from gateway.transcript.saying import IMMEDIATE, out_row
 from gateway.types import Application, Inbound, Receipt
 from gateway.watch import Watch
@@ -277,15 +278,15 @@ class Engine:
 
     async def resend(self, row: int, user: Any, *, conversation: int | None = None) -> None:
         """Sends a `failed` or `unknown` row again. Raises Denied("unknown_row"), Denied("not_possible")."""
-        await self.submit(Resend(row, name_of(user), conversation))
+        await self.submit(Resend(row, name_of(user), conversation, user))
 
     async def drop(self, row: int, user: Any, *, conversation: int | None = None) -> None:
         """Gives a `failed`, `unknown` or `queued` row up. Raises as `resend`."""
-        await self.submit(Drop(row, name_of(user), conversation))
+        await self.submit(Drop(row, name_of(user), conversation, user))
 
     async def replay(self, row: int, user: Any, *, conversation: int | None = None) -> None:
         """Feeds a `dead` or `failed` row to the bot again. Raises as `resend`, and Denied("held")."""
-        await self.submit(Replay(row, name_of(user), conversation))
+        await self.submit(Replay(row, name_of(user), conversation, user))
 
     def operator_seen(self, user_pk: int) -> None:
         """The operator's socket is open. To be called at least every 30 s, or their conversations are released."""
@@ -418,10 +419,6 @@ class Engine:
             pk = await self.submit(Adopt(uuid, self._wants_resume, self.timeout))
             if pk is not None:
                 self.deadlines.set(pk, self.time() + self.timeout)
-
-
-def name_of(user: Any) -> str:
-    return str(user.get_full_name() or user.get_username())
 
 
 def _set_current(engine: Engine | None) -> None:

@@ -1,6 +1,7 @@
 """Sending again, dropping and feeding again from a process that may not be the gateway's, which finds it by looking."""
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from django.db.models import Q, QuerySet
 
@@ -9,7 +10,7 @@ from gateway.models import Direction, Message, Status
 from gateway.transcript.mending import REPLAYED, RESENT, Drop, ReplayElsewhere, Resend
 from gateway.writer import Operation, commit_here
 
-MENDS: dict[str, Callable[[int, str], Operation[int]]] = {"resend": Resend, "drop": Drop, "replay": ReplayElsewhere}
+MENDS: dict[str, Callable[..., Operation[int]]] = {"resend": Resend, "drop": Drop, "replay": ReplayElsewhere}
 
 
 def stuck() -> QuerySet[Message]:
@@ -23,11 +24,11 @@ def retry_of(row: Message) -> str:
     return "replay" if row.direction == Direction.IN else "resend"
 
 
-def mend(choice: str, rows: Iterable[int], who: str) -> Iterator[tuple[int, str]]:
-    """Each row's key, and why it was refused or ""."""
+def mend(choice: str, rows: Iterable[int], who: str, user: Any = None) -> Iterator[tuple[int, str]]:
+    """Each row's key, and why it was refused or "". `user`: whose action it is, for the audit log."""
     for row in rows:
         try:
-            commit_here(MENDS[choice](row, who))
+            commit_here(MENDS[choice](row, who, user=user))
         except Denied as denied:
             yield row, denied.detail
         else:

@@ -14,7 +14,7 @@ from gateway.console_models import Audit as Audit
 from gateway.console_models import Grant as Grant
 from gateway.console_models import Reply as Reply
 from gateway.console_models import Role as Role
-from gateway.console_models import Tag
+from gateway.console_models import Tag as Tag
 from gateway.fields import JSONText
 
 

@@ -78,6 +78,7 @@ class Accept:
             key=inbound.key,
             chat=inbound.chat,
             address=inbound.address,
+            banned=contact is not None and contact.banned_at is not None,
             changed_at=group.now,
         )
         if inbound.uuid is not None:
@@ -91,7 +92,7 @@ class Accept:
         status = Status.RECEIVED
         if inbound.error:
             status = Status.DEAD
-        elif not self.handled or is_held(conversation):
+        elif not self.handled or is_held(conversation) or conversation.banned:
             status = Status.DONE
         message = group.add(
             conversation,

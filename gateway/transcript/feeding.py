@@ -63,8 +63,8 @@ class Begin:
     """Marks a row as in hand, which is durable before it is fed, so that a row that kills the process is counted.
 
     `fresh`: an instance is to be started, which needs to know who is talking. `courtesy` is what the gateway says
-    itself if a holder has the conversation and the row is settled unfed, or if the row is fed under a `neutral` name:
-    those have no words for what is a protocol's own.
+    itself if the row is settled unfed, since a holder has the conversation or its person is banned, or if it is fed
+    under a `neutral` name: those have no words for what is a protocol's own.
     """
 
     row: InRow
@@ -98,7 +98,7 @@ class Begin:
     def _unfed(self, conversation: Conversation) -> bool:
         if self.row.kind in (Kind.RESULT, Kind.RESUME, Kind.DISCONNECT) and not conversation.open:
             return True  # They belong to a scope that has ended, and open none.
-        return is_held(conversation) and self.row.kind != Kind.DISCONNECT
+        return (is_held(conversation) or conversation.banned) and self.row.kind != Kind.DISCONNECT
 
 
 def _begun(conversation: Conversation, *, resumed: bool) -> Begun:

@@ -1,13 +1,15 @@
-"""An operator takes a conversation over and hands it back."""
+"""An operator takes a conversation over, gives it to another, hands it back, or closes it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from gateway import audit
 from gateway.errors import Denied
 from gateway.models import Conversation, Kind, Message, Status
 from gateway.transcript.group import Group, Wants, is_held, wanted
+from gateway.transcript.noting import add_note, name_of
 from gateway.transcript.scopes import has_unsettled, start_clock
 
 
@@ -21,18 +23,41 @@ class Take:
 
     def apply(self, group: Group) -> int:
         conversation = wanted(group, self.uuid)
-        if is_held(conversation) and conversation.holder_id != self.user.pk:
-            raise Denied("held", f"{conversation.holder} has taken this conversation over.")
+        _refuse_anothers(conversation, self.user)
         if not is_held(conversation):
-            group.alter(
-                conversation,
-                holder_id=self.user.pk,
-                waiting=False,
-                deadline=None,
-                held_since_seq=_told_until(group, conversation),
-                rev=conversation.rev + 1,
-                changed_at=group.now,
-            )
+            _hold(group, conversation, self.user)
+            add_note(group, conversation, f"{name_of(self.user)} took over.", self.user, method="take")
+            audit.record(self.user, "take", conversation=conversation)
+        return conversation.pk
+
+
+@dataclass(frozen=True, slots=True)
+class Assign:
+    """`user` gives the conversation to `to`: one that is their own or nobody's, with `force` anybody's."""
+
+    uuid: str
+    user: Any
+    to: Any
+    force: bool = False
+
+    def needs(self, wants: Wants) -> None:
+        """It is found by its UUID when its turn comes."""
+
+    def apply(self, group: Group) -> int:
+        conversation = wanted(group, self.uuid)
+        if conversation.holder_id == self.to.pk:
+            return conversation.pk
+        if not self.force:
+            _refuse_anothers(conversation, self.user)
+        before = conversation.holder
+        if before is None:
+            _hold(group, conversation, self.to)
+        else:
+            group.alter(conversation, holder_id=self.to.pk)
+        text = f"{name_of(self.user)} assigned this to {name_of(self.to)}."
+        add_note(group, conversation, text, self.user, method="assign")
+        parties = {"to": self.to.get_username(), **({"from": before.get_username()} if before else {})}
+        audit.record(self.user, "assign", conversation=conversation, detail=parties)
         return conversation.pk
 
 
@@ -55,11 +80,53 @@ class Release:
             raise Denied("not_holder", "You have not taken this conversation over.")
         if not is_held(conversation) or self.vanished not in (None, conversation.holder_id):
             return conversation.pk
-        group.alter(conversation, holder_id=None, rev=conversation.rev + 1, changed_at=group.now)
+        self._tell(group, conversation)
+        group.alter(conversation, holder_id=None)
         if conversation.open and self.resume(conversation):
             group.event(conversation, Kind.RESUME, {"messages": _said_meanwhile(group, conversation)})
         start_clock(group, conversation, self.timeout)
         return conversation.pk
+
+    def _tell(self, group: Group, conversation: Conversation) -> None:
+        if self.user is None:
+            text = f"{name_of(conversation.holder)} has gone: handed back."
+            add_note(group, conversation, text, conversation.holder, method="vanish")
+        else:
+            add_note(group, conversation, f"{name_of(self.user)} handed back.", self.user, method="release")
+            audit.record(self.user, "release", conversation=conversation)
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Nobody holds the conversation or waits in it any more; its scope is ended after this. `force`: also another's."""
+
+    uuid: str
+    user: Any
+    force: bool = False
+
+    def needs(self, wants: Wants) -> None:
+        """It is found by its UUID when its turn comes."""
+
+    def apply(self, group: Group) -> int:
+        conversation = wanted(group, self.uuid)
+        if not self.force:
+            _refuse_anothers(conversation, self.user)
+        if conversation.state != "ended":
+            group.alter(conversation, holder_id=None, waiting=False, waiting_since=None)
+            add_note(group, conversation, f"{name_of(self.user)} closed this.", self.user, method="close")
+            audit.record(self.user, "close", conversation=conversation)
+        return conversation.pk
+
+
+def _refuse_anothers(conversation: Conversation, user: Any) -> None:
+    if is_held(conversation) and conversation.holder_id != user.pk:
+        raise Denied("held", f"{conversation.holder} has taken this conversation over.")
+
+
+def _hold(group: Group, conversation: Conversation, holder: Any) -> None:
+    told = _told_until(group, conversation)
+    nothing: dict[str, Any] = {"waiting": False, "waiting_since": None, "deadline": None}
+    group.alter(conversation, holder_id=holder.pk, held_since_seq=told, **nothing)
 
 
 @dataclass(frozen=True, slots=True)

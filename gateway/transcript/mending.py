@@ -2,7 +2,9 @@
 
 import logging
 from dataclasses import dataclass
+from typing import Any
 
+from gateway import audit
 from gateway.errors import Denied
 from gateway.fields import clean
 from gateway.models import Conversation, Direction, Kind, Message, Status
@@ -29,7 +31,8 @@ def choices(row: Message) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Mend:
-    """`conversation` None: whichever it is in. `who`: as the row and the log say it. Raises Denied.
+    """`conversation` None: whichever it is in. `who`: as the row and the log say it. `user`: as the audit log says it,
+    None where a command does it. Raises Denied.
 
     Returns the conversation.
     """
@@ -37,6 +40,7 @@ class Mend:
     row: int
     who: str
     conversation: int | None = None
+    user: Any = None
 
     def needs(self, wants: Wants) -> None:
         """It is found by its key when its turn comes."""
@@ -52,6 +56,8 @@ class Mend:
         if choice not in choices(row):
             raise Denied("not_possible", _why_not(row, choice))
         logger.info("Row %s: %s by %s.", row.pk, choice, self.who)
+        if self.user is not None:
+            audit.record(self.user, choice, conversation=conversation, detail={"row": row.pk})
         return conversation, row
 
 

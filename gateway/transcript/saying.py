@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from gateway import audit
 from gateway.errors import Denied
 from gateway.fields import clean
 from gateway.models import Conversation, Direction, Kind, Message, Sender, Status
@@ -151,7 +152,7 @@ class Say:
             announcement=self.announcement,
         )
         if self.outbound.method == "ask_human" and not is_held(conversation):
-            group.alter(conversation, waiting=True)
+            group.alter(conversation, waiting=True, waiting_since=conversation.waiting_since or group.now)
         if self.reports and self.outbound.ref and message.status in (Status.SENT, Status.FAILED):
             done = message.status == Status.SENT
             outcome = {"result": {"message_id": message.seq}} if done else {"error": message.error}
@@ -246,6 +247,7 @@ class OperatorSay:
             client_id=self.client_id,
         )
         group.know(message)
+        audit.record(self.user, "say", conversation=conversation, detail={"seq": message.seq})
         return receipt(message)
 
     def _known(self, conversation: Conversation) -> Message | None:

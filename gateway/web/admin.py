@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from gateway.access import rights_of
+from gateway.models import Role
 from gateway.web.models import Rating, WidgetOptions
 
 # The stubs give the classes a parameter that they do not have at run time.
@@ -54,7 +55,7 @@ class WidgetOptionsAdmin(ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[WidgetOptions]:
         rows: QuerySet[WidgetOptions] = super().get_queryset(request)
-        return rows.exclude(bot__in=rights_of(request.user).unseen)
+        return rows.filter(rights_of(request.user).where(Role.WATCH))
 
 
 @admin.register(Rating)
@@ -71,4 +72,4 @@ class RatingAdmin(ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Rating]:
         rows: QuerySet[Rating] = super().get_queryset(request)
-        return rows.exclude(bot__in=rights_of(request.user).unseen)
+        return rows.filter(rights_of(request.user).where(Role.WATCH))

@@ -1,0 +1,57 @@
+"""What only operators see: their notes, and what happened to the conversation."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from gateway import audit
+from gateway.models import Conversation, Direction, Kind, Message, Sender, Status
+from gateway.transcript.group import Group, Wants, receipt, wanted
+from gateway.types import Receipt
+
+NOTED = "note"
+
+
+def add_note(group: Group, conversation: Conversation, text: str, user: Any = None, **fields: Any) -> Message:
+    """A row without a `seq`. By default it tells of an event, whose name is its `method`; `user`: who did it."""
+    return group.add(
+        conversation,
+        **{"sender": Sender.SYSTEM, "method": NOTED, "payload": {}, **fields},
+        direction=Direction.OUT,
+        kind=Kind.NOTE,
+        author_id=None if user is None else user.pk,
+        name="" if user is None else name_of(user),
+        text=text,
+        status=Status.NOTE,
+        settled_at=group.now,
+    )
+
+
+def name_of(user: Any) -> str:
+    return str(user.get_full_name() or user.get_username())
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """An operator's note, which never leaves. The same `client_id` again is a no-op."""
+
+    uuid: str
+    user: Any
+    client_id: str
+    text: str
+
+    def needs(self, wants: Wants) -> None:
+        """It is found by its UUID when its turn comes."""
+
+    def apply(self, group: Group) -> Callable[[], Receipt]:
+        conversation = wanted(group, self.uuid)
+        known = group.known_client(conversation, self.client_id) or self._known(conversation)
+        if known is not None:
+            return receipt(known, duplicate=True)
+        note = add_note(group, conversation, self.text, self.user, sender=Sender.OPERATOR, client_id=self.client_id)
+        group.know(note)
+        audit.record(self.user, "note", conversation=conversation)
+        return receipt(note)
+
+    def _known(self, conversation: Conversation) -> Message | None:
+        return Message.objects.filter(conversation=conversation, client_id=self.client_id).first()
