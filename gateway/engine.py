@@ -376,6 +376,8 @@ class Engine:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_SECONDS)
+            if self.writer.stuck_for > TICK_SECONDS:
+                self.writer.drop_cancelled()
             for pk in self.deadlines.pop_due(self.time()):
                 self.spawn(self.end_idle(pk))
 

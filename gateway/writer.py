@@ -170,6 +170,11 @@ class Writer:
             self._wake.notify()
         return future
 
+    def drop_cancelled(self) -> None:
+        """Forgets what nobody waits for any more: while the database is away that would fill the queue."""
+        with self._wake:
+            self._jobs = deque(job for job in self._jobs if not job.future.cancelled())
+
     async def written(self) -> None:
         """Returns once everything that was submitted before is committed."""
         await self.submit(_Nothing())
@@ -227,9 +232,10 @@ class Writer:
             raise NotReady("The database cannot be written.")
         pause, collided = 0.05, False
         while True:
+            jobs[:] = [job for job in jobs if not job.future.cancelled()]
             try:
                 self._prepare_connection()
-                group = self._recognise() or self._attempt([job for job in jobs if not job.future.cancelled()])
+                group = self._recognise() or self._attempt(list(jobs))
             except (OperationalError, InterfaceError) as error:
                 pause = self._wait_out(error, pause)
             except InternalError as error:

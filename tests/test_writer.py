@@ -66,6 +66,30 @@ async def test_over_capacity_is_refused_at_once_and_counted(
     assert rows == {f"chat:{user}" for user in kept}, "an acknowledged word is missing, or a refused one is there"
 
 
+async def test_what_nobody_waits_for_any_more_leaves_the_queue(
+    start: StartEngine, gate: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the database is away Telegram brings the same updates again and again."""
+    monkeypatch.setattr(front_door, "ACCEPT_SECONDS", 0.05)
+    engine = await start(ChattyBotConsumer.as_asgi())
+    gate.clear()
+    first = asyncio.ensure_future(Chat(engine, 1).says("in hand"))
+    await until(lambda: engine.writer.stuck_for > 0, "a writer that waits")
+    again = [Chat(engine, 2).inbound(str(number)) for number in range(50)]
+    for _ in range(5):
+        with pytest.raises(NotReady):
+            await engine.accept(again)
+    await until(lambda: engine.writer.waiting == 0, "an empty queue", lambda: engine.writer.waiting)
+    monkeypatch.setattr(front_door, "ACCEPT_SECONDS", 10)
+    kept = asyncio.ensure_future(engine.accept(again))
+    await until(lambda: engine.writer.waiting == 50, "those that are waited for")
+    gate.set()
+    assert len(await kept) == 50
+    assert await Chat(engine, 2).heard(50) == [f"You said: {number}" for number in range(50)]
+    assert await engine.read(lambda: Message.objects.filter(direction="in", conversation__key="chat:2").count()) == 50
+    await asyncio.gather(first, return_exceptions=True)
+
+
 async def test_without_its_lease_nothing_is_written(start: StartEngine) -> None:
     engine = await start(ChattyBotConsumer.as_asgi())
     chat = Chat(engine, 1)
