@@ -117,6 +117,49 @@ async def test_a_burst_is_taken_in_order_and_in_groups(web: Web, monkeypatch: py
     assert said == [f"word {n}" for n in range(60)]
 
 
+# Where the conversation is deleted
+
+
+async def delete_all(web: Web) -> None:
+    await web.engine.read(lambda: Conversation.objects.all().delete())
+
+
+async def test_a_visitor_whose_conversation_is_deleted_begins_anew(web: Web, caplog: pytest.LogCaptureFixture) -> None:
+    visitor = await web.visitor()
+    other_tab = await web.visitor(visitor.welcome["token"])
+    for number in range(3):
+        await visitor.send("message", id=f"a{number}", text="old")
+        await visitor.expect("message", seq=2 * number + 2)
+    await delete_all(web)
+    await visitor.send("message", id="b", text="new")
+    for tab in (visitor, other_tab):
+        await tab.expect("error", code="bad_token")
+        assert (await tab.expect("welcome", seq=0, rev=0))["conversation"] == visitor.welcome["conversation"]
+        assert (await tab.expect("message", text="new", seq=1))["id"] == "b"
+        await tab.expect("message", text="You said: new", seq=2)
+    await other_tab.send("message", id="c", text="go on")
+    await other_tab.expect("message", text="You said: go on", seq=4)
+    await visitor.expect("message", text="You said: go on", seq=4)
+    assert [frame["seq"] for frame in visitor.messages][-4:] == [1, 2, 3, 4]
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+async def test_who_comes_back_to_a_conversation_that_was_deleted_begins_anew(web: Web) -> None:
+    visitor = await web.visitor()
+    await visitor.send("message", id="a", text="old")
+    await visitor.expect("message", text="You said: old")
+    since, token = visitor.rev, visitor.welcome["token"]
+    await visitor.leave()
+    await delete_all(web)
+    back = await web.visitor(token, since)
+    assert [frame["type"] for frame in back.frames] == ["error", "welcome"]
+    await back.send("message", id="b", text="new")
+    await back.expect("message", text="new", seq=1)
+    await back.expect("message", text="You said: new", seq=2)
+    later = await web.visitor(token, back.rev)
+    assert [frame["type"] for frame in later.frames] == ["welcome"]
+
+
 # Coming back
 
 
@@ -139,7 +182,7 @@ async def test_a_lost_connection_resumes_without_gap_or_double(web: Web) -> None
     assert sorted(frame["seq"] for frame in tab.messages) == list(range(1, 13))
 
 
-@pytest.mark.parametrize(("since", "count"), [(-5, 2), (0, 2), (10**30, 0)])
+@pytest.mark.parametrize(("since", "count"), [(-5, 2), (0, 2), (10**30, 2)])
 async def test_any_since_is_taken(web: Web, since: int, count: int) -> None:
     visitor = await web.visitor()
     await visitor.send("message", id="1", text="one")

@@ -82,7 +82,7 @@ class Intake:
 
     def _accepted(self, words: Words, receipt: Receipt) -> None:
         self._answer(frames.ack(words.id, receipt.seq, receipt.rev))
-        if self.conversation is None:
+        if self.conversation != receipt.conversation:
             self._live.tabs.born(self._visitor, receipt.conversation)
 
     async def _inbound(self, words: Words) -> Inbound:

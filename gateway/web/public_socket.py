@@ -18,6 +18,7 @@ from gateway.web.socket import Socket, logger
 from gateway.web.tokens import BadToken
 
 FINISH_SECONDS = 4.0
+GONE = frames.error("bad_token", "This conversation was deleted: you are a new visitor.")
 
 
 class Talk:
@@ -43,6 +44,7 @@ class PublicChatConsumer(Socket):
         self._pace = self._limits.pace()
         self._address: str | None = None
         self._has_place = False
+        self._following: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._address = addresses.of_scope(scope)
@@ -91,7 +93,8 @@ class PublicChatConsumer(Socket):
         if not await running.read(origins.on_list_of, str(origins.of(self.scope)), hello.bot):
             self._refuse_origin(hello.bot)
             return
-        visitor = self._visitor_of(hello)
+        came_back = self._known_visitor(hello)
+        visitor = came_back or self._new_visitor()
         if visitor is None or not self._takes_place(visitor):
             return
         live = live_of(running)
@@ -106,7 +109,7 @@ class PublicChatConsumer(Socket):
             live.tabs.leave(visitor, self)
             self._limits.visitors_sockets.leave(visitor)
             raise
-        await self._welcome(talk, place, hello.since)
+        await self._welcome(talk, place, hello.since if came_back else 0)
 
     def _refuse_origin(self, bot: str) -> None:
         sent = origins.as_sent(self.scope)
@@ -114,13 +117,17 @@ class PublicChatConsumer(Socket):
         self.offer(frames.error("bad_origin", f"Pages of this site may not talk with {bot!r}."))
         self.end(frames.BAD_ORIGIN)
 
-    def _visitor_of(self, hello: Hello) -> UUID | None:
-        """None: no more new visitors from there, just now."""
-        if hello.token is not None:
-            try:
-                return tokens.read(hello.token, hello.bot)
-            except BadToken:
-                self.offer(frames.error("bad_token", "The token is not valid any more: you are a new visitor."))
+    def _known_visitor(self, hello: Hello) -> UUID | None:
+        if hello.token is None:
+            return None
+        try:
+            return tokens.read(hello.token, hello.bot)
+        except BadToken:
+            self.offer(frames.error("bad_token", "The token is not valid any more: you are a new visitor."))
+            return None
+
+    def _new_visitor(self) -> UUID | None:
+        """None: no more of them from there, just now."""
         is_known = visitors.signed_in(self.scope) is not None or self._address is None
         if is_known or not self._limits.starts.of(self._address).admit():
             return tokens.new_visitor()
@@ -145,16 +152,11 @@ class PublicChatConsumer(Socket):
 
     async def _welcome(self, talk: Talk, place: Place | None, since: int) -> None:
         seq, rev = (place.seq, place.rev) if place else (0, 0)
-        frame = {
-            "type": "welcome",
-            "token": tokens.issue(talk.visitor, talk.bot),
-            "conversation": str(talk.visitor),
-            "seq": seq,
-            "rev": rev,
-            "bot": talk.bot,
-        }
-        await self.put(frames.encode(frame))
-        talk.reader.last = min(max(since, 0), rev)
+        if since > rev:
+            self.offer(GONE)
+            since = 0
+        await self.put(welcome(talk, seq, rev))
+        talk.reader.last = max(since, 0)
         talk.welcomed = True
         self.spawn(talk.intake.run())
         born_as = place.pk if place else talk.born_as
@@ -164,14 +166,25 @@ class PublicChatConsumer(Socket):
     # The conversation
 
     def born(self, conversation: int) -> None:
-        """It has its row: there is something to follow."""
+        """It has its row: there is something to follow. Not for the first time where the last one was deleted."""
         talk = self._talk
-        if talk is None or self._over or talk.intake.conversation is not None:
+        if talk is None or self._over or conversation == talk.intake.conversation:
             return
+        if talk.intake.conversation is not None:
+            self._begin_anew(talk)
         talk.born_as = conversation
         if talk.welcomed:
             talk.intake.conversation = conversation
-            self.spawn(talk.live.follow_as_visitor(talk.reader, conversation))
+            self._following = self.spawn(talk.live.follow_as_visitor(talk.reader, conversation))
+
+    def _begin_anew(self, talk: Talk) -> None:
+        """What the tab shows is of a conversation that is no more."""
+        if self._following is not None:
+            self._following.cancel()
+        talk.live.leave(talk.reader)
+        talk.reader = Reader(self, 0)
+        self.offer(GONE)
+        self.offer(welcome(talk, 0, 0))
 
     async def ended(self) -> None:
         if self._talk is not None and self._tasks:
@@ -184,6 +197,18 @@ class PublicChatConsumer(Socket):
             self._talk.live.leave(self._talk.reader)
             self._talk.live.tabs.leave(self._talk.visitor, self)
             self._limits.visitors_sockets.leave(self._talk.visitor)
+
+
+def welcome(talk: Talk, seq: int, rev: int) -> str:
+    frame = {
+        "type": "welcome",
+        "token": tokens.issue(talk.visitor, talk.bot),
+        "conversation": str(talk.visitor),
+        "seq": seq,
+        "rev": rev,
+        "bot": talk.bot,
+    }
+    return frames.encode(frame)
 
 
 async def is_on_a_bots_list(origin: str) -> bool:
