@@ -21,7 +21,7 @@ from gateway import bot_tasks, dialect, layers, node, queries
 from gateway.announcer import Announcer
 from gateway.conversations import Lanes
 from gateway.deadlines import Deadlines
-from gateway.errors import NotReady
+from gateway.errors import Deleted, NotReady
 from gateway.fields import clean
 from gateway.figures import Figures
 from gateway.handlers import Route, find_route
@@ -429,7 +429,8 @@ def _set_current(engine: Engine | None) -> None:
 
 
 def _log_failure(future: "asyncio.Future[Any]") -> None:
-    if not future.cancelled() and (error := future.exception()) is not None and not isinstance(error, NotReady):
+    error = None if future.cancelled() else future.exception()
+    if error is not None and not isinstance(error, NotReady | Deleted):
         logger.error("Something could not be done (%s).", type(error).__name__, exc_info=error)
 
 

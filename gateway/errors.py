@@ -50,6 +50,10 @@ class Unknown(DeliveryError):
     """Nobody can tell whether it was done: the call was under way when the line or the process died."""
 
 
+class Deleted(KeyError):
+    """The conversation was deleted, and what was to be written about it is of no use any more."""
+
+
 class NotReady(Exception):
     """The gateway cannot store anything now (starting, stopping, or without its database). Nothing was accepted."""
 

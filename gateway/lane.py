@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 
 from gateway import dialect
-from gateway.errors import NotReady
+from gateway.errors import Deleted, NotReady
 from gateway.handlers import Route
 from gateway.instance import Fed, Instance, Outcome
 from gateway.logs import about, event
@@ -118,6 +118,10 @@ class Lane:
                 self.in_hand = None
         except NotReady:
             pass  # The gateway stops: the row stays as it is, and the next process feeds it.
+        except Deleted:
+            logger.info("Conversation %s was deleted; what it had in hand is of no use any more.", self.pk)
+            self._queue.clear()
+            self.dispose()
         except Exception:
             logger.exception("Conversation %s: could not go on; its rows are read again.", self.pk)
             self._left_in_rows = True

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import models
 from django.utils import timezone
 
-from gateway.errors import Denied
+from gateway.errors import Deleted, Denied
 from gateway.fields import clean
 from gateway.models import Bot, Conversation, Direction, Kind, Message, Sender, Status
 from gateway.transcript import statements
@@ -126,9 +126,13 @@ class Group:
         return self.bot(Bot.objects.values_list("name", flat=True).get(pk=pk))
 
     def conversation(self, pk: int) -> Conversation:
+        """Raises Deleted."""
         if pk not in self._conversations:
             self._load([pk])
-        return self._conversations[pk]
+        try:
+            return self._conversations[pk]
+        except KeyError:
+            raise Deleted(pk) from None
 
     def find(self, protocol: str, bot: str, key: str) -> Conversation | None:
         pk = self._key(protocol, bot, key)
