@@ -1,4 +1,4 @@
-"""Who is to hear an announcement: conversations by bot, protocol, language and when they had their last word."""
+"""Who is to hear an announcement: conversations by bot, protocol, language, tag and when they had their last word."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -21,13 +21,15 @@ class Audience:
     bots: tuple[int, ...]
     protocol: str = ""
     language: str = ""
+    tag: str = ""
     since: datetime | None = None
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> Self:
         since = stored.get("since")
         moment = datetime.fromisoformat(since) if since else None
-        return cls(tuple(stored["bots"]), stored.get("protocol", ""), stored.get("language", ""), moment)
+        traits = {name: stored.get(name, "") for name in ("protocol", "language", "tag")}
+        return cls(tuple(stored["bots"]), since=moment, **traits)
 
     def stored(self) -> dict[str, Any]:
         """As JSON, for the announcement's row."""
@@ -42,6 +44,8 @@ class Audience:
         if self.language:
             spoken = Q(contact__language__iexact=self.language)
             found = found.filter(spoken | Q(contact__language__istartswith=f"{self.language}-"))
+        if self.tag:
+            found = found.filter(contact__tags__name=self.tag)
         return found.filter(last_at__gte=self.since) if self.since else found
 
     def count(self) -> int:

@@ -17,7 +17,7 @@ from gateway.announcement import Announcement, AnnouncementState
 from gateway.audience import Audience
 from gateway.engine import Engine
 from gateway.errors import Refused, Unsendable
-from gateway.models import Bot, Contact, Conversation, Message, Status
+from gateway.models import Bot, Contact, Conversation, Message, Status, Tag
 from gateway.transcript import Say
 from gateway.types import Limits, Person, Rate
 from tests.communicator import Chat, eventually
@@ -243,6 +243,7 @@ def people(transactional_db: None) -> dict[str, Conversation]:
             bot=kept, contact=contact, protocol=protocol, key=name, last_at=now - timedelta(days=days),
             address={"chat_id": name} if protocol == "telegram" else {},
         )  # fmt: skip
+    Contact.objects.get(name="cy").tags.add(Tag.objects.create(name="gold"), Tag.objects.create(name="new"))
     return made
 
 
@@ -256,6 +257,7 @@ def people(transactional_db: None) -> dict[str, Conversation]:
         ({"since": 7}, ["ann", "bo", "di"]),
         ({"protocol": "telegram", "since": 7}, ["ann"]),
         ({"protocol": "fax"}, []),
+        ({"tag": "gold"}, ["cy"]),
     ],
 )
 def test_an_audience_by_traits(people: dict[str, Conversation], traits: dict[str, Any], names: list[str]) -> None:

@@ -1,8 +1,12 @@
 from django.contrib.auth.views import LoginView, LogoutView
-from django.urls import path
+from django.urls import path, re_path
 
-from gateway.web import audit_page, health, replies, views
+from gateway.web import announcements, audit_page, health, replies, views
 from gateway.web.signing_in import paced
+
+# A key that every database can hold.
+PK = r"(?P<pk>[0-9]{1,18})"
+ACTION = r"(?P<action>confirm|pause|resume|cancel|discard)"
 
 urlpatterns = [
     path("", views.demo, name="demo"),
@@ -18,6 +22,11 @@ urlpatterns = [
     path("console/replies/new/", replies.reply, name="console-reply-new"),
     path("console/replies/<int:pk>/", replies.reply, name="console-reply"),
     path("console/replies/<int:pk>/delete/", replies.delete_reply, name="console-reply-delete"),
+    path("console/announcements/", announcements.announcements, name="console-announcements"),
+    path("console/announcements/new/", announcements.new_announcement, name="console-announcement-new"),
+    re_path(rf"^console/announcements/{PK}/$", announcements.announcement, name="console-announcement"),
+    re_path(rf"^console/announcements/{PK}/progress/$", announcements.progress, name="console-announcement-progress"),
+    re_path(rf"^console/announcements/{PK}/{ACTION}/$", announcements.act, name="console-announcement-act"),
     path("console/logout/", LogoutView.as_view(), name="console-logout"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

@@ -32,6 +32,7 @@ class Command(BaseCommand):
         parser.add_argument("--bot", help="only this bot's conversations")
         parser.add_argument("--protocol", help="only this protocol's: telegram, webchat …")
         parser.add_argument("--language", help="only people of this language: en, pt-br …")
+        parser.add_argument("--tag", help="only people who have this tag")
         parser.add_argument("--dry-run", action="store_true", help="say how many, and send nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -52,4 +53,5 @@ class Command(BaseCommand):
         bots = Bot.objects.filter(name=options["bot"]) if options["bot"] else Bot.objects.all()
         keys = tuple(bots.values_list("pk", flat=True))
         since = timezone.now() - options["within"]
-        return Audience(keys, options["protocol"] or "", options["language"] or "", since)
+        traits = {name: options[name] or "" for name in ("protocol", "language", "tag")}
+        return Audience(keys, since=since, **traits)
