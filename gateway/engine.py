@@ -356,7 +356,7 @@ class Engine:
             self.lanes.get(conversation).put_if_unknown(in_row(message))
         for conversation, message in group.outbox:
             self.outbox.put(out_row(conversation, message, group.now))
-        self.ring.ring(group.news)  # Last: a listener that raises must not keep words from their way.
+        self.ring.ring(group.news, group.written)  # Last: a listener that raises must not keep words from their way.
 
     def _wants_resume(self, conversation: Conversation) -> bool:
         return self.handles(conversation.protocol, conversation.bot.name, "resume")

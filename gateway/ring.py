@@ -1,13 +1,14 @@
-"""Rings: "conversation 7 is at rev 12". Ids only, never words. A lost ring costs a second: the ring also looks.
+"""Rings: "conversation 7 is at rev 12". A lost ring costs a second: the ring also looks.
 
-Within the process a ring is a call. Between processes it is one message over the channel layer, whose failure ends
-nobody.
+Within the process a ring is a call, and hands over what was just committed: nobody need ask the database for it.
+Between processes it is one message over the channel layer, ids only and never words, whose failure ends nobody.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
@@ -17,10 +18,12 @@ from django.utils import timezone
 
 from gateway.layers import ended, receive_patiently
 from gateway.models import Conversation
+from gateway.transcript import Written
 
 logger = logging.getLogger(__name__)
 
 News = dict[int, int]
+Heard = Callable[[int, Written | None], None]
 GROUP = "switchboard.rings"
 LOOK_SECONDS = 1.0
 # A row is stamped before its transaction commits: look a little further back than the last time.
@@ -36,7 +39,7 @@ class Ring:
     def __init__(self, read: Callable[..., Awaitable[Any]]) -> None:
         self._read = read
         self._name = uuid4().hex
-        self._one: dict[int, set[Callable[[int], None]]] = {}
+        self._one: dict[int, set[Heard]] = {}
         self._all: set[Callable[[News], None]] = set()
         self._heard: News = {}
         self._unsent: News = {}
@@ -53,8 +56,9 @@ class Ring:
     async def stop(self) -> None:
         await ended(self._tasks)
 
-    def subscribe(self, conversation: int, callback: Callable[[int], None]) -> Callable[[], None]:
-        """Calls back with the rev at every change of that conversation, until the returned function is called."""
+    def subscribe(self, conversation: int, callback: Heard) -> Callable[[], None]:
+        """Calls back with the rev at every change of that conversation, and with what was written where it was written
+        here, until the returned function is called."""
         callbacks = self._one.setdefault(conversation, set())
         callbacks.add(callback)
 
@@ -69,18 +73,18 @@ class Ring:
         self._all.add(callback)
         return lambda: self._all.discard(callback)
 
-    def ring(self, news: News) -> None:
+    def ring(self, news: News, written: Mapping[int, Written]) -> None:
         """These conversations have changed, here."""
-        self._hear(news)
+        self._hear(news, written)
         if self._layer is not None:
             self._unsent |= news
 
-    def _hear(self, news: News) -> None:
+    def _hear(self, news: News, written: Mapping[int, Written] = MappingProxyType({})) -> None:
         fresh = {pk: rev for pk, rev in news.items() if rev > self._heard.get(pk, 0)}
         self._heard |= fresh
         for pk, rev in fresh.items():
             for callback in tuple(self._one.get(pk, ())):
-                callback(rev)
+                callback(rev, written.get(pk))
         if fresh:
             for hear_all in tuple(self._all):
                 hear_all(fresh)

@@ -117,7 +117,7 @@ async def test_words_of_another_process_are_found_by_looking(start: StartEngine)
     await chat.heard(1)
     pk = (await Conversation.objects.aget()).pk
     heard: list[int] = []
-    stop = engine.ring.subscribe(pk, heard.append)
+    stop = engine.ring.subscribe(pk, lambda rev, _: heard.append(rev))
     await engine.read(commit_here, Say(pk, words("news"), sender="system"))
     assert await chat.heard(2) == ["You said: a", "news"]
     await eventually(lambda: asyncio.sleep(0, bool(heard)), "a ring by looking")

@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from django.db import OperationalError
 
+from gateway.transcript import Written
 from gateway.web import live as live_module
 from gateway.web.live import Live, Reader
 from gateway.web.rows import CHUNK, Shown
@@ -22,12 +23,14 @@ class Rows:
         self.rev = 0
         self.reads = 0
         self.failures = 0
+        self.forgotten = 0
+        self.unknown: set[int] = set()
         self.gate = asyncio.Event()
         self.gate.set()
-        self._callbacks: set[Callable[[int], None]] = set()
+        self._callbacks: set[Callable[[int, Written | None], None]] = set()
         self.ring = SimpleNamespace(subscribe=self.subscribe)
 
-    def subscribe(self, conversation: int, callback: Callable[[int], None]) -> Callable[[], None]:
+    def subscribe(self, conversation: int, callback: Callable[[int, Written | None], None]) -> Callable[[], None]:
         self._callbacks.add(callback)
         return lambda: self._callbacks.discard(callback)
 
@@ -35,11 +38,19 @@ class Rows:
     def followed(self) -> bool:
         return bool(self._callbacks)
 
-    def write(self, count: int = 1) -> None:
+    def write(self, count: int = 1, *, here: bool = False) -> None:
+        """`here`: by this process, which hands over what it has written."""
         for _ in range(count):
             self.rev += 1
+            written = Written(self.rev - 1, self.rev) if here else None
             for callback in tuple(self._callbacks):
-                callback(self.rev)
+                callback(self.rev, written)
+
+    def of(self, written: Written) -> list[Shown] | None:
+        return None if written.rev in self.unknown else [Shown(written.rev, str(written.rev))]
+
+    def forget(self) -> None:
+        self.forgotten += 1
 
     async def read(self, function: Callable[..., Any], *args: Any) -> Any:
         self.reads += 1
@@ -51,8 +62,7 @@ class Rows:
         await asyncio.sleep(0)
         return found
 
-    def newer(self, *args: Any) -> list[Shown]:
-        after = args[-1]
+    def newer(self, after: int) -> list[Shown]:
         return [Shown(rev, str(rev)) for rev in range(after + 1, min(self.rev, after + CHUNK) + 1)]
 
 
@@ -71,8 +81,8 @@ class Outlet:
 @pytest.fixture
 def rows(monkeypatch: pytest.MonkeyPatch) -> Rows:
     found = Rows()
-    monkeypatch.setattr(live_module.rows, "public_messages", found.newer)
-    monkeypatch.setattr(live_module.rows, "all_messages", found.newer)
+    monkeypatch.setattr(live_module, "VisitorsView", lambda *_: found)
+    monkeypatch.setattr(live_module, "OperatorsView", lambda *_: found)
     monkeypatch.setattr(live_module, "PAUSE_SECONDS", 0.01)
     return found
 
@@ -168,3 +178,66 @@ async def test_a_database_that_was_away_costs_no_word(rows: Rows, live: Live) ->
     rows.write(3)
     await up_to(outlet, 3)
     assert outlet.got == [1, 2, 3]
+
+
+async def test_what_was_written_here_is_not_read_again(rows: Rows, live: Live) -> None:
+    outlets = [Outlet() for _ in range(3)]
+    rows.write(5)
+    for outlet in outlets:
+        await live.follow_as_visitor(Reader(outlet, 0), 1)
+    before = rows.reads
+    rows.write(10, here=True)
+    assert all(outlet.got == list(range(1, 16)) for outlet in outlets)
+    assert rows.reads == before
+
+
+async def test_a_gap_is_read_and_nothing_shown_twice(rows: Rows, live: Live) -> None:
+    outlet = Outlet()
+    await live.follow_as_visitor(Reader(outlet, 0), 1)
+    rows.gate.clear()
+    rows.write()  # Elsewhere.
+    await asyncio.sleep(0)
+    rows.write(7, here=True)  # While that is read.
+    rows.gate.set()
+    await up_to(outlet, 8)
+    rows.write(2, here=True)
+    assert outlet.got == list(range(1, 11))
+    assert rows.reads == 2
+    assert rows.forgotten == 1
+
+
+async def test_more_than_is_kept_while_a_read_is_under_way_is_read(rows: Rows, live: Live) -> None:
+    outlet = Outlet()
+    await live.follow_as_visitor(Reader(outlet, 0), 1)
+    rows.gate.clear()
+    rows.write()
+    await asyncio.sleep(0)
+    rows.write(2 * live_module.KEPT_WRITTEN, here=True)
+    rows.gate.set()
+    await up_to(outlet, rows.rev)
+    assert outlet.got == list(range(1, rows.rev + 1))
+
+
+async def test_what_cannot_be_told_from_what_was_written_is_read(rows: Rows, live: Live) -> None:
+    outlet = Outlet()
+    await live.follow_as_operator(Reader(outlet, 0), 1, uuid4())
+    rows.unknown = {2}
+    rows.write(3, here=True)
+    await up_to(outlet, 3)
+    assert outlet.got == [1, 2, 3]
+
+
+async def test_who_joins_hears_what_is_written_while_they_catch_up(rows: Rows, live: Live) -> None:
+    early, late = Outlet(), Outlet()
+    await live.follow_as_visitor(Reader(early, 0), 1)
+    rows.write(3, here=True)
+    rows.gate.clear()
+    joining = asyncio.create_task(live.follow_as_visitor(Reader(late, 0), 1, 3))
+    await asyncio.sleep(0)
+    rows.write(4, here=True)
+    rows.gate.set()
+    await joining
+    rows.write(2, here=True)
+    for outlet in (early, late):
+        await up_to(outlet, 9)
+        assert outlet.got == list(range(1, 10))

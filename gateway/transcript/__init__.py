@@ -3,7 +3,7 @@
 from gateway.transcript.accepting import Accept
 from gateway.transcript.delivering import Mark, PartSent
 from gateway.transcript.feeding import Begin, Begun, End, InRow, Recover, Settle
-from gateway.transcript.group import Group, Memory
+from gateway.transcript.group import Group, Memory, Written
 from gateway.transcript.holding import Adopt, Assign, Close, Release, Take
 from gateway.transcript.mending import Drop, Replay, Resend, TakeUp
 from gateway.transcript.moving import MoveChat
@@ -14,5 +14,5 @@ from gateway.transcript.saying import OperatorSay, OutRow, Say
 __all__ = [
     "Accept", "Adopt", "Assign", "Ban", "Begin", "Begun", "Close", "Drop", "End", "Group", "InRow", "Mark", "Memory",
     "MoveChat", "Note", "OperatorSay", "OutRow", "PartSent", "Recover", "Release", "Replay", "Resend", "Say", "Settle",
-    "TagPerson", "Take", "TakeUp",
+    "TagPerson", "Take", "TakeUp", "Written",
 ]  # fmt: skip

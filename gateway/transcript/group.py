@@ -57,6 +57,18 @@ class Memory:
 
 
 @dataclass(slots=True)
+class Written:
+    """All that a group has changed in a conversation, which it took from rev `before` to `rev`. `rows`: the new ones
+    and those that were loaded, whole, and changed by nobody any more; `patches`: of others, by key, what has changed.
+    """
+
+    before: int
+    rev: int
+    rows: list[Message] = field(default_factory=list)
+    patches: dict[int, dict[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class Wants:
     """What the operations of a group will need, so that each kind is loaded at once."""
 
@@ -69,9 +81,9 @@ class Wants:
 
 class Group:
     """What a group of operations does to the rows. After `flush`: `inbox` and `outbox` hold the rows that go on from
-    here, `news` each touched conversation's newest rev. For the figures: `added`; `moved`, the rows that have another
-    status now, as (conversation, row, status, whether a call's outcome is unknown); `operations`; and the `seconds`
-    that all of it took, the commit included."""
+    here, `news` each touched conversation's newest rev, and `written` what was changed in it. For the figures: `added`;
+    `moved`, the rows that have another status now, as (conversation, row, status, whether a call's outcome is unknown);
+    `operations`; and the `seconds` that all of it took, the commit included."""
 
     def __init__(self, memory: Memory, wants: Wants) -> None:
         self.memory = memory
@@ -80,6 +92,7 @@ class Group:
         self.outbox: list[tuple[Conversation, Message]] = []
         self.again: list[tuple[Conversation, Message]] = []
         self.added: list[Message] = []
+        self.written: dict[int, Written] = {}
         self.moved: list[tuple[Conversation, int, str, bool]] = []
         self.operations = 0
         self.seconds = 0.0
@@ -175,12 +188,13 @@ class Group:
         """A new row, numbered. Words get a `seq`, unless they failed before they could be seen."""
         message = Message(conversation=conversation, bot_id=conversation.bot_id, at=self.now, **fields)
         message.text, message.name = clean(message.text), clean(message.name)[:256]
-        message.rev = self._number(conversation)
+        message.rev = self.advance(conversation)
         if message.kind in WORDS and message.status not in (Status.NOTE, Status.FAILED, Status.DEAD):
             seq = conversation.seq + 1
             self.alter(conversation, seq=seq, last=message.text, last_at=self.now)
             message.seq, message.seen_rev = seq, message.rev
         self.added.append(message)
+        self.written[conversation.pk].rows.append(message)
         return message
 
     def change(self, message: Message, *, seen: bool = False, **fields: Any) -> None:
@@ -188,14 +202,18 @@ class Group:
         conversation = self.conversation(message.conversation_id)
         if "status" in fields:
             self._note_move(conversation, message.pk, fields)
-        rev = self._number(conversation)
+        rev = self.advance(conversation)
         self.alter(message, rev=rev, **({"seen_rev": rev} if seen else {}), **fields)
+        rows = self.written[conversation.pk].rows
+        if all(row is not message for row in rows):
+            rows.append(message)
 
     def change_status(self, conversation: Conversation, pk: int, status: Status, **fields: Any) -> None:
         """Changes a row that was not loaded."""
         fields = {"status": status, **fields}
         self._note_move(conversation, pk, fields)
-        self._changes[(Message, pk)] |= {"rev": self._number(conversation), **fields}
+        self._changes[(Message, pk)] |= {"rev": self.advance(conversation), **fields}
+        self.written[conversation.pk].patches[pk] = self._changes[(Message, pk)]
 
     def _note_move(self, conversation: Conversation, pk: int, fields: dict[str, Any]) -> None:
         status = fields["status"]
@@ -230,8 +248,11 @@ class Group:
         self.to_feed(conversation, message)
         return message
 
-    def _number(self, conversation: Conversation) -> int:
-        self.alter(conversation, rev=conversation.rev + 1, changed_at=self.now)
+    def advance(self, conversation: Conversation, **fields: Any) -> int:
+        """Changes what watchers of the conversation are to see. Returns its new rev."""
+        written = self.written.setdefault(conversation.pk, Written(conversation.rev, conversation.rev))
+        self.alter(conversation, rev=conversation.rev + 1, changed_at=self.now, **fields)
+        written.rev = conversation.rev
         return conversation.rev
 
     # What came before

@@ -41,7 +41,7 @@ def _move(group: Group, conversation: Conversation, bot: str, move: Move) -> Non
     if group.find(conversation.protocol, bot, key) is None:
         group.rename(conversation, bot, key)
     address, chat = {**before, **move.address}, {**conversation.chat, **move.chat}
-    group.alter(conversation, address=address, chat=chat, rev=conversation.rev + 1, changed_at=group.now)
+    group.advance(conversation, address=address, chat=chat)
     rows = Message.objects.filter(conversation=conversation, direction=Direction.OUT, status__in=MAY_YET_LEAVE)
     for row in rows.order_by("pk"):
         _readdress(group, conversation, row, before, move)

@@ -14,7 +14,7 @@ def start_clock(group: Group, conversation: Conversation, timeout: float) -> Non
 def close_scope(group: Group, conversation: Conversation) -> None:
     if conversation.open:
         # `waiting` stays: somebody was promised a human, whatever the bot does next.
-        group.alter(conversation, open=False, deadline=None, rev=conversation.rev + 1, changed_at=group.now)
+        group.advance(conversation, open=False, deadline=None)
 
 
 def end_scope(group: Group, conversation: Conversation, code: str, *, farewell: bool) -> None:

@@ -163,7 +163,7 @@ class AdminChatConsumer(Socket):
         await self._unwatch(place.pk)
         self._live = live_of(running)
         reader = Reader(self, min(max(frame.since, 0), place.rev))
-        following = self.spawn(self._live.follow_as_operator(reader, place.pk, UUID(frame.conversation)))
+        following = self.spawn(self._live.follow_as_operator(reader, place.pk, UUID(frame.conversation), place.rev))
         self._watched[place.pk] = reader, following
 
     async def _unwatch(self, conversation: int) -> None:

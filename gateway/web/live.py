@@ -1,17 +1,21 @@
-"""One reader of rows a conversation, a view and a process: what it reads is encoded once and handed to all sockets."""
+"""One feed a conversation, a view and a process: what is new is encoded once and handed to all sockets.
+
+What this process commits is handed over by the ring. The database is asked where something is missing: what was there
+before a socket came, and what other processes have written.
+"""
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from uuid import UUID
 
 from django.db import DatabaseError
 
 from gateway.errors import NotReady
-from gateway.web import rows
-from gateway.web.rows import CHUNK, Shown
+from gateway.transcript import Written
+from gateway.web.rows import CHUNK, OperatorsView, Shown, View, VisitorsView
 from gateway.web.tabs import Tabs
 
 if TYPE_CHECKING:
@@ -21,10 +25,10 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Read = Callable[..., Awaitable[Any]]
-ReadNewer = Callable[[int], list[Shown]]
 FeedKey = tuple[int, str]
 
 PAUSE_SECONDS = 1.0
+KEPT_WRITTEN = 64
 
 
 class Outlet(Protocol):
@@ -58,22 +62,35 @@ class Reader:
 
 
 class Feed:
-    """One view of one conversation. At a ring, one query reads for all readers what is newer than the lowest rev."""
+    """One view of one conversation. `heard` is the highest rev that it was told of, and `known` the one up to which all
+    who listen were shown everything. Who has joined listens once they have caught up."""
 
-    def __init__(self, key: FeedKey, read: Read, read_newer: ReadNewer) -> None:
+    def __init__(self, key: FeedKey, read: Read, view: View) -> None:
         self.key = key
+        self.view = view
+        self.heard = self.known = 0
         self.unsubscribe: Callable[[], None] | None = None
-        self.readers: set[Reader] = set()
+        self.joined: set[Reader] = set()
+        self._listening: set[Reader] = set()
         self._read = read
-        self._read_newer = read_newer
-        self._rung = False
+        self._written: deque[Written] = deque(maxlen=KEPT_WRITTEN)
         self._task: asyncio.Task[None] | None = None
 
-    def ring(self, rev: int = 0) -> None:
-        """Rings that come while a read is under way are answered by one more read."""
-        self._rung = True
-        if self._task is None:
-            self._task = asyncio.create_task(self._read_all())
+    def hear(self, rev: int, written: Written | None) -> None:
+        self.heard = max(self.heard, rev)
+        if written is not None and not (self._task is None and self._show_written(written)):
+            self._written.append(written)
+        self._catch_up()
+
+    def listen(self, reader: Reader, known: int) -> None:
+        """The reader was shown everything up to that rev."""
+        self.known = min(self.known, known) if self._listening else known
+        self._listening.add(reader)
+        self._catch_up()
+
+    def leave(self, reader: Reader) -> None:
+        self.joined.discard(reader)
+        self._listening.discard(reader)
 
     def stop(self) -> None:
         if self.unsubscribe is not None:
@@ -81,17 +98,40 @@ class Feed:
         if self._task is not None:
             self._task.cancel()
 
-    async def _read_all(self) -> None:
+    def _show(self, shown: list[Shown], known: int) -> None:
+        self.known = max(self.known, known)
+        for reader in tuple(self._listening):
+            reader.show(shown)
+
+    def _show_written(self, written: Written) -> bool:
+        """Whether nothing lies between what is known and that."""
+        if written.before > self.known:
+            return False
+        if written.rev > self.known:
+            shown = self.view.of(written)
+            if shown is None:
+                return False
+            self._show(shown, written.rev)
+        return True
+
+    def _catch_up(self) -> None:
+        if self._task is None and self._listening and self.heard > self.known:
+            self._task = asyncio.create_task(self._read_on())
+
+    async def _read_on(self) -> None:
         try:
-            while self._rung and self.readers:
-                self._rung = False
-                shown = await self._read(self._read_newer, min(reader.last for reader in self.readers))
-                self._rung = self._rung or len(shown) == CHUNK
-                for reader in tuple(self.readers):
-                    reader.show(shown)
+            while self._listening and self.heard > self.known:
+                heard = self.heard
+                shown = await self._read(self.view.newer, self.known)
+                self.view.forget()
+                # Rings that come while a read is under way are answered by what they bring, or by one more read.
+                self._show(shown, shown[-1].rev if len(shown) == CHUNK else heard)
+                while self._written and self._show_written(self._written[0]):
+                    self._written.popleft()
         except NotReady:
             logger.debug("The gateway stops: its sockets are closed and read again elsewhere.")
         finally:
+            self._written.clear()
             self._task = None
 
 
@@ -112,33 +152,40 @@ class Live:
                 logger.warning("The rows cannot be read (%s); trying again.", type(error).__name__)
             await asyncio.sleep(PAUSE_SECONDS)
 
-    async def follow_as_visitor(self, reader: Reader, conversation: int) -> None:
-        """Shows what is newer than `reader.last`, then whatever is new, without a gap and nothing twice."""
-        await self._follow(reader, (conversation, "public"), partial(rows.public_messages, conversation))
+    async def follow_as_visitor(self, reader: Reader, conversation: int, at: int = 0) -> None:
+        """Shows what is newer than `reader.last`, then whatever is new, without a gap and nothing twice.
 
-    async def follow_as_operator(self, reader: Reader, conversation: int, uuid: UUID) -> None:
-        await self._follow(reader, (conversation, "all"), partial(rows.all_messages, conversation, str(uuid)))
+        `at`: a rev that the conversation had before this call.
+        """
+        await self._follow(reader, (conversation, "public"), VisitorsView(conversation), at)
 
-    async def _follow(self, reader: Reader, key: FeedKey, read_newer: ReadNewer) -> None:
+    async def follow_as_operator(self, reader: Reader, conversation: int, uuid: UUID, at: int = 0) -> None:
+        await self._follow(reader, (conversation, "all"), OperatorsView(conversation, str(uuid)), at)
+
+    async def _follow(self, reader: Reader, key: FeedKey, view: View, at: int) -> None:
+        # Joined first: what is committed from now on is heard, and what was before is read.
+        reader.feed = feed = self._join(reader, key, view)
         while True:
-            shown = await self.read(read_newer, reader.last)
+            heard = max(at, feed.heard)
+            shown = await self.read(feed.view.newer, reader.last)
             await reader.catch_up(shown)
             if len(shown) < CHUNK:
                 break
+        feed.listen(reader, max(heard, reader.last))
+
+    def _join(self, reader: Reader, key: FeedKey, view: View) -> Feed:
         feed = self._feeds.get(key)
         if feed is None:
-            feed = self._feeds[key] = Feed(key, self.read, read_newer)
-            feed.unsubscribe = self.engine.ring.subscribe(key[0], feed.ring)
-        feed.readers.add(reader)
-        reader.feed = feed
-        # What was committed since that last read rings nobody any more.
-        feed.ring()
+            feed = self._feeds[key] = Feed(key, self.read, view)
+            feed.unsubscribe = self.engine.ring.subscribe(key[0], feed.hear)
+        feed.joined.add(reader)
+        return feed
 
     def leave(self, reader: Reader) -> None:
         feed, reader.feed = reader.feed, None
         if feed is not None:
-            feed.readers.discard(reader)
-            if not feed.readers:
+            feed.leave(reader)
+            if not feed.joined:
                 feed.stop()
                 del self._feeds[feed.key]
 

@@ -30,6 +30,7 @@ class Talk:
         self.visitor = visitor
         self.welcomed = False
         self.born_as: int | None = None
+        self.rev = 0
         self.reader = Reader(socket, 0)
         person = visitors.person_of(socket.scope, visitor)
         self.intake = Intake(live, bot, visitor, person, socket.offer)
@@ -156,6 +157,7 @@ class PublicChatConsumer(Socket):
             self.offer(GONE)
             since = 0
         await self.put(welcome(talk, seq, rev))
+        talk.rev = rev
         talk.reader.last = max(since, 0)
         talk.welcomed = True
         self.spawn(talk.intake.run())
@@ -175,14 +177,14 @@ class PublicChatConsumer(Socket):
         talk.born_as = conversation
         if talk.welcomed:
             talk.intake.conversation = conversation
-            self._following = self.spawn(talk.live.follow_as_visitor(talk.reader, conversation))
+            self._following = self.spawn(talk.live.follow_as_visitor(talk.reader, conversation, talk.rev))
 
     def _begin_anew(self, talk: Talk) -> None:
         """What the tab shows is of a conversation that is no more."""
         if self._following is not None:
             self._following.cancel()
         talk.live.leave(talk.reader)
-        talk.reader = Reader(self, 0)
+        talk.reader, talk.rev = Reader(self, 0), 0
         self.offer(GONE)
         self.offer(welcome(talk, 0, 0))
 

@@ -1,17 +1,21 @@
-"""Rows as frames, ready to be sent. These read the database: they run on a reader's thread."""
+"""Rows as frames, ready to be sent. What reads the database runs on a reader's thread."""
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from copy import copy
+from operator import attrgetter
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from gateway.access import Rights
 from gateway.models import Conversation, Direction, Message, Role, Sender
+from gateway.transcript import Written
 from gateway.transcript.mending import choices
 from gateway.types import Buttons
 from gateway.web.frames import encode
 
 CHUNK = 200
 RECENT = 100
+LATEST = 50
 LAST_CHARACTERS = 200
 LABELS_LOOKED_AT = 100
 VISITORS_ID = "v:"
@@ -53,11 +57,84 @@ def find_visitors_place(uuid: UUID, bot: str) -> Place | None:
     return Place(*found) if found else None
 
 
-def public_messages(conversation: int, after: int) -> list[Shown]:
-    """The oldest `CHUNK` changes, newer than rev `after`, of what a visitor sees."""
-    # A row's own rev is never lower than the one it was seen at: so the index on it serves here too.
-    rows = Message.objects.filter(conversation_id=conversation, rev__gt=after, seen_rev__gt=after, seq__isnull=False)
-    return [Shown(row.seen_rev, encode(_public_message(row))) for row in rows.order_by("seen_rev")[:CHUNK]]
+class View(Protocol):
+    """How one side sees a conversation's messages."""
+
+    def newer(self, after: int) -> list[Shown]:
+        """The oldest `CHUNK` changes after that rev, from the database."""
+
+    def of(self, written: Written) -> list[Shown] | None:
+        """The changes in what was just committed; None where they cannot be told without asking the database."""
+
+    def forget(self) -> None:
+        """Somebody else may have changed any row."""
+
+
+class VisitorsView:
+    """Words, as often as what is seen of them changes. A row's other changes are none of a visitor's business."""
+
+    def __init__(self, conversation: int) -> None:
+        self.conversation = conversation
+
+    def newer(self, after: int) -> list[Shown]:
+        # A row's own rev is never lower than the one it was seen at: so the index on it serves here too.
+        rows = Message.objects.filter(conversation_id=self.conversation, rev__gt=after, seen_rev__gt=after)
+        return [self._shown(row) for row in rows.filter(seq__isnull=False).order_by("seen_rev")[:CHUNK]]
+
+    def of(self, written: Written) -> list[Shown]:
+        seen = (row for row in written.rows if row.seq is not None and row.seen_rev > written.before)
+        return [self._shown(row) for row in sorted(seen, key=attrgetter("seen_rev"))]
+
+    def forget(self) -> None:
+        """It remembers none."""
+
+    def _shown(self, row: Message) -> Shown:
+        return Shown(row.seen_rev, encode(_public_message(row)))
+
+
+class OperatorsView:
+    """Every change of any row. Of the latest rows it keeps what was shown last, to which a change can be added."""
+
+    def __init__(self, conversation: int, uuid: str) -> None:
+        self.conversation = conversation
+        self.uuid = uuid
+        self._latest: dict[int, Message] = {}
+
+    def newer(self, after: int) -> list[Shown]:
+        rows = Message.objects.filter(conversation_id=self.conversation, rev__gt=after)
+        return [self._shown(row) for row in rows.order_by("rev")[:CHUNK]]
+
+    def of(self, written: Written) -> list[Shown] | None:
+        rows = {row.pk: row for row in sorted(written.rows, key=attrgetter("rev"))}
+        for pk, patch in written.patches.items():
+            row = rows.get(pk) or self._latest.get(pk)
+            if row is None:
+                return None
+            if row.rev < patch["rev"]:
+                rows[pk] = _patched(row, patch)
+        self._keep(rows)
+        return [self._shown(row) for row in sorted(rows.values(), key=attrgetter("rev"))]
+
+    def forget(self) -> None:
+        self._latest.clear()
+
+    def _keep(self, rows: dict[int, Message]) -> None:
+        for pk, row in rows.items():
+            self._latest.pop(pk, None)
+            self._latest[pk] = row
+        for pk in list(self._latest)[:-LATEST]:
+            del self._latest[pk]
+
+    def _shown(self, row: Message) -> Shown:
+        return Shown(row.rev, encode(_operators_message(row, self.uuid)))
+
+
+def _patched(row: Message, patch: dict[str, Any]) -> Message:
+    # Another view may have the same row.
+    patched = copy(row)
+    for name, value in patch.items():
+        setattr(patched, name, value)
+    return patched
 
 
 def _public_message(row: Message) -> dict[str, Any]:
@@ -74,12 +151,6 @@ def _public_message(row: Message) -> dict[str, Any]:
     if row.sender == Sender.VISITOR and (row.client_id or "").startswith(VISITORS_ID):
         frame["id"] = str(row.client_id).removeprefix(VISITORS_ID)
     return frame
-
-
-def all_messages(conversation: int, uuid: str, after: int) -> list[Shown]:
-    """The oldest `CHUNK` changes of any row, newer than rev `after`, as operators see them."""
-    rows = Message.objects.filter(conversation_id=conversation, rev__gt=after).order_by("rev")[:CHUNK]
-    return [Shown(row.rev, encode(_operators_message(row, uuid))) for row in rows]
 
 
 def one_message(pk: int, uuid: str) -> str:
