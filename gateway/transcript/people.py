@@ -79,7 +79,7 @@ class TagPerson:
         audit.record(self.user, "untag" if self.remove else "tag", conversation=conversation, detail={"tag": name})
         for pk in Conversation.objects.filter(contact=contact).order_by("pk").values_list("pk", flat=True):
             theirs = group.conversation(pk)
-            group.alter(theirs, rev=theirs.rev + 1, changed_at=group.now)
+            group.advance(theirs)
 
 
 def tidy(name: str) -> str:
