@@ -69,9 +69,20 @@ class Node(models.Model):
     place = models.CharField(max_length=128, help_text="host and process id, for people")
     beat = models.BigIntegerField(default=0)
     started_at = models.DateTimeField(default=timezone.now)
+    told = JSONText(null=True, blank=True, help_text="what it says of itself at every beat")
 
     def __str__(self) -> str:
         return self.place
+
+
+class Part(models.Model):
+    """A share of all conversations, those of one chat together (parts.py). `owner`: the process that runs them."""
+
+    number = models.SmallIntegerField(primary_key=True)
+    owner = models.ForeignKey(Node, null=True, blank=True, on_delete=models.SET_NULL, related_name="parts")
+
+    def __str__(self) -> str:
+        return str(self.number)
 
 
 class Bot(models.Model):
@@ -131,7 +142,8 @@ class Conversation(models.Model):
 
     `seq` and `rev` are the counters that its messages take their numbers from. A scope is open from a message that
     finds none until its end; `session` and `deadline` belong to the open scope, `waiting` stays until a human comes.
-    `banned` is its contact's `banned_at`, beside the counters, where it costs no query.
+    `banned` is its contact's `banned_at`, beside the counters, where it costs no query. `part` says which process runs
+    it; `handed_rev` is the rev at which another process last left it a row to be fed or delivered.
     """
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -156,6 +168,9 @@ class Conversation(models.Model):
     held_since_seq = models.BigIntegerField(default=0)
     session = JSONText(default=dict, blank=True)
     deadline = models.DateTimeField(null=True, blank=True)
+
+    part = models.SmallIntegerField(default=0, db_default=0, editable=False)
+    handed_rev = models.BigIntegerField(default=0, db_default=0, editable=False)
 
     owner = models.ForeignKey(Node, null=True, blank=True, on_delete=models.SET_NULL)
     lease_until = models.DateTimeField(null=True, blank=True)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from gateway.fields import clean
 from gateway.models import Contact, Conversation, Direction, Message, Sender, Status
+from gateway.parts import part_of
 from gateway.transcript.group import Group, Wants, is_held, receipt
 from gateway.transcript.moving import move_chat
 from gateway.transcript.saying import add_outbound, by_external_id, change_seen_text
@@ -76,6 +77,7 @@ class Accept:
             contact=contact,
             protocol=inbound.protocol,
             key=inbound.key,
+            part=part_of(inbound.protocol, inbound.bot, inbound.key),
             chat=inbound.chat,
             address=inbound.address,
             banned=contact is not None and contact.banned_at is not None,
