@@ -11,12 +11,15 @@ from gateway.types import Event, Outbound
 NEUTRAL = {
     "message": "chat.received_message",
     "callback_query": "chat.button",
+    "form": "chat.form",
+    "rating": "chat.rating",
     "result": "chat.result",
     "resume": "chat.resume",
     "disconnect": "chat.disconnect",
 }
 NEUTRAL_KEYS = (
     "text", "message_id", "date", "data", "redelivered", "ref", "ok", "result", "error", "messages", "code",
+    "sender", "files", "values", "score",
 )  # fmt: skip
 LINGUA_FRANCA = "telegram"
 
@@ -80,12 +83,14 @@ def read_sent(protocol: str, event: Event) -> Close | Call | Outbound:
         return Close()
     if prefix != "chat":
         return Call("send_message" if verb == "message" else verb, params)
+    if verb == "typing":
+        return Call("send_chat_action", {"action": "typing", **params})
     if verb == "ask_human":
         return _ask_human(params)
     if verb in NEUTRAL_CALLS:
         return Call(NEUTRAL_CALLS[verb], params)
     raise Unsendable(
-        f"{event['type']!r} is no event of the chat dialect: send chat.send_message, chat.edit_message, "
+        f"{event['type']!r} is no event of the chat dialect: send chat.send_message, chat.edit_message, chat.typing, "
         "chat.ask_human or chat.close."
     )
 

@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.utils import timezone
 
-from gateway import bot_tasks, dialect, layers, node, queries
+from gateway import bot_tasks, dialect, hints, layers, node, queries
 from gateway.announcer import Announcer
 from gateway.conversations import Lanes
 from gateway.deadlines import Deadlines
@@ -291,6 +291,7 @@ class Engine:
     def operator_seen(self, user_pk: int) -> None:
         """The operator's socket is open. To be called at least every 30 s, or their conversations are released."""
         self._operators[user_pk] = self.time()
+        self.ring.hint(0, hints.SEEN)
 
     def health(self) -> dict[str, str]:
         """What is wrong, part by part; empty when all is well."""
@@ -357,6 +358,8 @@ class Engine:
         for conversation, message in group.outbox:
             self.outbox.put(out_row(conversation, message, group.now))
         self.ring.ring(group.news, group.written)  # Last: a listener that raises must not keep words from their way.
+        for pk, hint in hints.of_group(group):
+            self.ring.hint(pk, hint)
 
     def _wants_resume(self, conversation: Conversation) -> bool:
         return self.handles(conversation.protocol, conversation.bot.name, "resume")

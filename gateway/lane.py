@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
-from gateway import dialect
+from gateway import dialect, hints
 from gateway.errors import Deleted, NotReady
 from gateway.handlers import Route
 from gateway.instance import Fed, Instance, Outcome
@@ -295,6 +295,9 @@ class Lane:
         self._tick_if(ticking)
         if error is not None or outcome.ended or row.kind == Kind.DISCONNECT or (closing and not farewell):
             self.dispose()
+        closed = row.kind == Kind.DISCONNECT and row.event.get("code") == "closed"
+        if error is None and (closed or outcome.ended or (closing and not farewell)):
+            self.engine.ring.hint(self.pk, hints.ENDED)
 
     def _tick_if(self, ticking: bool) -> None:
         if ticking:
@@ -387,6 +390,8 @@ class Lane:
             self.engine.deadlines.clear(self.pk)
             if not farewell:
                 self._dispose_when_free()
+                if code == "closed":
+                    self.engine.ring.hint(self.pk, hints.ENDED)
         self.engine.lanes.forget_idle(self)
         return ended
 

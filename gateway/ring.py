@@ -6,7 +6,7 @@ Between processes it is one message over the channel layer, ids only and never w
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 News = dict[int, int]
 Heard = Callable[[int, Written | None], None]
+Hint = dict[str, Any]
 GROUP = "switchboard.rings"
 LOOK_SECONDS = 1.0
 # A row is stamped before its transaction commits: look a little further back than the last time.
@@ -33,6 +34,7 @@ REJOIN_SECONDS = 10.0
 GROUP_SECONDS = 60
 PUBLISH_SECONDS = 1.0
 GATHER_SECONDS = 0.01
+MOST_HINTS = 1000
 
 
 class Ring:
@@ -43,6 +45,8 @@ class Ring:
         self._all: set[Callable[[News], None]] = set()
         self._heard: News = {}
         self._unsent: News = {}
+        self._hints: set[Callable[[int, Hint], None]] = set()
+        self._unsent_hints: list[tuple[int, Hint]] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._layer = layer_of_rings()
         self.trouble = ""
@@ -72,6 +76,21 @@ class Ring:
     def subscribe_all(self, callback: Callable[[News], None]) -> Callable[[], None]:
         self._all.add(callback)
         return lambda: self._all.discard(callback)
+
+    def subscribe_hints(self, callback: Callable[[int, Hint], None]) -> Callable[[], None]:
+        self._hints.add(callback)
+        return lambda: self._hints.discard(callback)
+
+    def hint(self, conversation: int, hint: Hint) -> None:
+        """Tells every process what is in no row, and what nobody misses (who types). JSON; no word of the talk."""
+        self._hear_hints([(conversation, hint)])
+        if self._layer is not None and len(self._unsent_hints) < MOST_HINTS:
+            self._unsent_hints.append((conversation, hint))
+
+    def _hear_hints(self, hints: Iterable[tuple[int, Hint]]) -> None:
+        for conversation, hint in hints:
+            for hear in tuple(self._hints):
+                hear(conversation, hint)
 
     def ring(self, news: News, written: Mapping[int, Written]) -> None:
         """These conversations have changed, here."""
@@ -118,6 +137,7 @@ class Ring:
                 message = await receive_patiently(layer.receive, channel)
                 if message.get("from") != self._name:
                     self._hear({int(pk): int(rev) for pk, rev in message.get("news", [])})
+                    self._hear_hints((int(pk), hint) for pk, hint in message.get("hints", []))
         finally:
             rejoin.cancel()
             await self._try(layer.group_discard(GROUP, channel))
@@ -131,9 +151,11 @@ class Ring:
     async def _publish(self, layer: Any) -> None:
         while True:
             await asyncio.sleep(GATHER_SECONDS)
-            if self._unsent:
+            if self._unsent or self._unsent_hints:
                 news, self._unsent = self._unsent, {}
-                message = {"type": "switchboard.ring", "from": self._name, "news": [[k, v] for k, v in news.items()]}
+                hints, self._unsent_hints = self._unsent_hints, []
+                told = {"news": [[k, v] for k, v in news.items()], **({"hints": hints} if hints else {})}
+                message = {"type": "switchboard.ring", "from": self._name, **told}
                 await self._try(layer.group_send(GROUP, message))
 
     async def _try(self, call: Awaitable[None]) -> None:

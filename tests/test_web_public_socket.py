@@ -36,7 +36,7 @@ async def rows(web: Web, **query: Any) -> list[Message]:
 async def test_a_new_visitor_has_no_row_until_the_first_word(web: Web) -> None:
     visitor = await web.visitor()
     welcome = visitor.welcome
-    assert set(welcome) == {"type", "token", "conversation", "seq", "rev", "bot"}
+    assert set(welcome) == {"type", "token", "conversation", "seq", "rev", "bot", "options"}
     assert (welcome["seq"], welcome["rev"], welcome["bot"]) == (0, 0, "bot")
     assert await web.engine.read(Conversation.objects.count) == 0
     await visitor.send("message", id="1", text="hush")

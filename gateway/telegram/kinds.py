@@ -36,7 +36,7 @@ MESSAGE_LIKE = WORDS | EDITS | {"guest_message"}
 POSTS = frozenset({"channel_post", "edited_channel_post"})
 
 # Events of the gateway's own, which a consumer has handlers for under the same prefix; no update may pose as one.
-RESERVED = frozenset({"result", "resume", "disconnect", "close"})
+RESERVED = frozenset({"result", "resume", "disconnect", "close", "form", "rating"})
 ALWAYS = frozenset({"message", "my_chat_member"})
 
 

@@ -279,6 +279,11 @@ class Group:
             if (Conversation, pk) in self._changes
         }
 
+    @property
+    def holders(self) -> list[int]:
+        """Conversations that an operator has taken or left."""
+        return [pk for (kind, pk), fields in self._changes.items() if kind is Conversation and "holder_id" in fields]
+
     def flush(self) -> None:
         statements.insert(self.added)
         statements.update(self._changes)

@@ -7,13 +7,14 @@ from uuid import UUID
 
 from django.db import DatabaseError
 
-from gateway import engine
+from gateway import engine, hints
 from gateway.access import Rights
 from gateway.errors import Denied, NotReady, Unsendable
 from gateway.models import Role
+from gateway.transcript.noting import name_of
 from gateway.web import frames, origins, rows, staff
 from gateway.web.board import Board, board_of
-from gateway.web.frames import Drop, Frame, OperatorHello, Release, Replay, Resend, Say, Take, Watch
+from gateway.web.frames import Drop, Frame, OperatorHello, OperatorTyping, Release, Replay, Resend, Say, Take, Watch
 from gateway.web.live import Live, Reader, live_of
 from gateway.web.rows import Listed, Place
 from gateway.web.socket import Socket
@@ -85,6 +86,8 @@ class AdminChatConsumer(Socket):
             await self._show_to_all(running, frame.conversation)
         elif isinstance(frame, Say):
             await self._say(running, user, frame)
+        elif isinstance(frame, OperatorTyping):
+            self._type(running, user, place, frame)
         elif isinstance(frame, Resend | Drop | Replay):
             await self._mend(running, user, place, frame)
 
@@ -92,6 +95,11 @@ class AdminChatConsumer(Socket):
         uuid, seen = frame.conversation, min(max(frame.seen, 0), 2**63 - 1)
         receipt = await running.say(uuid, user, client_id=frame.id, text=frame.text, seen=seen)
         await self.put(frames.ack(frame.id, receipt.seq, receipt.rev))
+
+    def _type(self, running: "Engine", user: Any, place: Place, frame: OperatorTyping) -> None:
+        """Who has not taken the conversation over is seen typing by the other operators alone."""
+        hint = hints.typing("operator", frame.conversation, name=name_of(user), by=self.tag)
+        running.ring.hint(place.pk, {**hint, "unseen": place.holder != user.pk})
 
     async def _mend(self, running: "Engine", user: Any, place: Place, frame: Resend | Drop | Replay) -> None:
         mends = {Resend: running.resend, Drop: running.drop, Replay: running.replay}

@@ -28,7 +28,7 @@ def compose(method: str, params: Mapping[str, Any]) -> Outbound:
         missing = "" if params.get("ref") else "on the web a message is edited by the ref that it was sent with"
         return _words(Kind.EDIT, method, params, kept, missing)
     # A press does not spin on the web: there is nothing to answer, and nothing wrong with answering.
-    cannot = "" if method == "answer_callback_query" else f"the web chat cannot do {method}"
+    cannot = "" if method in ("answer_callback_query", "send_chat_action") else f"the web chat cannot do {method}"
     return Outbound(kind=Kind.CALL, method=method, params=kept, ref=_ref(params), error=cannot)
 
 

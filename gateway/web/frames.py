@@ -10,6 +10,7 @@ from gateway.fields import clean
 TEXT_CHARACTERS = 4096
 DATA_CHARACTERS = 64
 ID_CHARACTERS = 128
+FORM_FIELDS = 20
 
 GOING_AWAY = 4012
 BAD_ORIGIN = 4003
@@ -18,6 +19,7 @@ NOT_ALLOWED = 4001
 TOO_FAST = "Too fast: this was not sent. Send it again in a moment."
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=ID_CHARACTERS)]
+Seq = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Data = Annotated[str, msgspec.Meta(min_length=1, max_length=DATA_CHARACTERS)]
 
 
@@ -35,11 +37,33 @@ class Hello(msgspec.Struct, tag="hello"):
     token: str | None = None
     since: int = 0
     bot: str = "bot"
+    recent: Annotated[int, msgspec.Meta(ge=1, le=200)] | None = None
+    language: Annotated[str, msgspec.Meta(max_length=35)] = ""
 
 
 class Message(msgspec.Struct, tag="message"):
     id: Id
     text: str
+
+
+class History(msgspec.Struct, tag="history"):
+    before: Seq
+    limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 50
+
+
+class Form(msgspec.Struct, tag="form"):
+    id: Id
+    values: Annotated[dict[str, str], msgspec.Meta(max_length=FORM_FIELDS)]
+
+
+class End(msgspec.Struct, tag="end"):
+    pass
+
+
+class Rate(msgspec.Struct, tag="rate"):
+    id: Id
+    score: Annotated[int, msgspec.Meta(ge=1, le=5)]
+    text: str = ""
 
 
 class Button(msgspec.Struct, tag="button"):
@@ -49,6 +73,10 @@ class Button(msgspec.Struct, tag="button"):
 
 class Typing(msgspec.Struct, tag="typing"):
     pass
+
+
+class OperatorTyping(msgspec.Struct, tag="typing"):
+    conversation: str
 
 
 class OperatorHello(msgspec.Struct, tag="hello"):
@@ -119,7 +147,7 @@ class Vocabulary:
             raise BadFrame("bad_frame", "The frame is no JSON, or is nested too deeply.") from None
         if not isinstance(found, dict):
             raise BadFrame("bad_frame", "A frame is a JSON object.")
-        flat = {key: clean(value) if isinstance(value, str) else value for key, value in found.items()}
+        flat = {key: _cleaned(value) for key, value in found.items()}
         try:
             return msgspec.convert(flat, self._type)  # type: ignore[no-any-return]
         except ValueError as error:
@@ -146,19 +174,35 @@ def _checked(frame: Frame) -> Frame:
         raise BadFrame("bad_frame", "An id holds no NUL.")
     if isinstance(frame, Message | Say):
         frame.text = _checked_text(frame.text, frame_id)
+    elif isinstance(frame, Rate):
+        frame.text = _short_enough(frame.text, frame_id)
+    elif isinstance(frame, Form):
+        frame.values = {clean(name): _short_enough(value, frame_id) for name, value in frame.values.items()}
     return frame
 
 
 def _checked_text(text: str, frame_id: str | None) -> str:
-    if len(text) > TEXT_CHARACTERS:
-        raise BadFrame("too_long", f"A text has at most {TEXT_CHARACTERS} characters, this one {len(text)}.", frame_id)
+    text = _short_enough(text, frame_id)
     if not text.strip():
         raise BadFrame("bad_frame", "There is no text in it.", frame_id)
+    return text
+
+
+def _short_enough(text: str, frame_id: str | None) -> str:
+    if len(text) > TEXT_CHARACTERS:
+        raise BadFrame("too_long", f"A text has at most {TEXT_CHARACTERS} characters, this one {len(text)}.", frame_id)
     return clean(text)
 
 
-PUBLIC = Vocabulary(Hello, Message, Button, Typing)
-ADMIN = Vocabulary(OperatorHello, Watch, Take, Release, Say, Resend, Drop, Replay)
+def _cleaned(value: Any) -> Any:
+    """Half an emoji may be a level down as well, in what a form holds."""
+    if isinstance(value, dict):
+        return {key: clean(item) if isinstance(item, str) else item for key, item in value.items()}
+    return clean(value) if isinstance(value, str) else value
+
+
+PUBLIC = Vocabulary(Hello, Message, Button, Typing, History, Form, End, Rate)
+ADMIN = Vocabulary(OperatorHello, Watch, Take, Release, Say, Resend, Drop, Replay, OperatorTyping)
 
 
 _encoder = msgspec.json.Encoder()
@@ -181,4 +225,10 @@ def ack(frame_id: str, seq: int | None, rev: int) -> str:
     return encode({"type": "ack", "id": frame_id, "seq": seq, "rev": rev})
 
 
-TYPING = encode({"type": "typing", "from": "visitor"})
+def typing(sender: str, name: str = "", **more: Any) -> str:
+    return encode({"type": "typing", "from": sender, **({"name": name} if name else {}), **more})
+
+
+def operator(name: str | None) -> str:
+    """Who has taken the conversation over; None: nobody any more."""
+    return encode({"type": "operator", "name": name})

@@ -27,12 +27,12 @@ Words = Message | Button
 class Intake:
     """The words of one socket. While a group of them is committed, the next ones gather."""
 
-    def __init__(self, live: Live, bot: str, visitor: UUID, person: Person, answer: Callable[[str], None]) -> None:
+    def __init__(self, live: Live, bot: str, visitor: UUID, answer: Callable[[str], None]) -> None:
         self.conversation: int | None = None
+        self.person = Person(str(visitor))
         self._live = live
         self._bot = bot
         self._visitor = visitor
-        self._person = person
         self._answer = answer
         self._waiting: asyncio.Queue[Words] = asyncio.Queue(WAITING_FRAMES)
 
@@ -87,8 +87,8 @@ class Intake:
 
     async def _inbound(self, words: Words) -> Inbound:
         if isinstance(words, Message):
-            return visitors.message(words, self._bot, self._person)
+            return visitors.message(words, self._bot, self.person)
         label = None
         if self.conversation is not None:
             label = await self.engine.read(rows.label_of, self.conversation, words.data)
-        return visitors.button(words, self._bot, self._person, label)
+        return visitors.button(words, self._bot, self.person, label)

@@ -32,10 +32,15 @@ KEPT_WRITTEN = 64
 
 
 class Outlet(Protocol):
-    """A socket, as the readers see it."""
+    """A socket, as the readers see it. `tag` is its own."""
+
+    tag: str
 
     def offer(self, text: str) -> None:
         """Takes a frame at once; a socket that is too slow for it ends."""
+
+    def offer_lightly(self, text: str) -> None:
+        """Takes a frame that nobody misses."""
 
     async def put(self, text: str) -> None:
         """Takes a frame as soon as there is room."""
@@ -180,6 +185,11 @@ class Live:
             feed.unsubscribe = self.engine.ring.subscribe(key[0], feed.hear)
         feed.joined.add(reader)
         return feed
+
+    def readers(self, conversation: int, view: str) -> "set[Reader]":
+        """Who follows it as "public" or "all" just now."""
+        feed = self._feeds.get((conversation, view))
+        return set() if feed is None else set(feed.joined)
 
     def leave(self, reader: Reader) -> None:
         feed, reader.feed = reader.feed, None

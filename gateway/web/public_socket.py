@@ -1,6 +1,7 @@
 """`/ws/chat/`: a visitor talks with a bot. The conversation belongs to the visitor's token, not to the socket."""
 
 import asyncio
+from typing import Any
 from uuid import UUID
 
 from django.db import DatabaseError
@@ -9,31 +10,35 @@ from gateway import addresses, engine, flow, limits
 from gateway.errors import NotReady
 from gateway.limits import Verdict
 from gateway.types import Receive, Scope, Send
-from gateway.web import bots, frames, origins, rows, tokens, visitors
-from gateway.web.frames import BadFrame, Button, Frame, Hello, Message, Typing
+from gateway.web import bots, frames, history, options, origins, tokens, visitors
+from gateway.web.asides import Asides
+from gateway.web.frames import BadFrame, Button, Frame, Hello, Message
 from gateway.web.intake import Intake
 from gateway.web.live import Live, Reader, live_of
-from gateway.web.rows import Place
+from gateway.web.options import Options, Sight
 from gateway.web.socket import Socket, logger
 from gateway.web.tokens import BadToken
+from gateway.web.whispers import whispers_of
 
 FINISH_SECONDS = 4.0
 GONE = frames.error("bad_token", "This conversation was deleted: you are a new visitor.")
 
 
 class Talk:
-    """What a socket is about once its hello was taken."""
+    """What a socket is about once its hello was taken. `conversation` is its UUID, which a visitor alone shares."""
 
     def __init__(self, socket: "PublicChatConsumer", live: Live, bot: str, visitor: UUID) -> None:
         self.live = live
         self.bot = bot
-        self.visitor = visitor
+        self.visitor = self.conversation = visitor
+        self.options = Options()
+        self.recent: int | None = None
         self.welcomed = False
         self.born_as: int | None = None
         self.rev = 0
         self.reader = Reader(socket, 0)
-        person = visitors.person_of(socket.scope, visitor)
-        self.intake = Intake(live, bot, visitor, person, socket.offer)
+        self.intake = Intake(live, bot, visitor, socket.offer)
+        self.asides = Asides(socket, self)
 
 
 class PublicChatConsumer(Socket):
@@ -80,8 +85,8 @@ class PublicChatConsumer(Socket):
             raise BadFrame("bad_frame", "The first frame is a hello.", getattr(frame, "id", None))
         elif isinstance(frame, Message | Button):
             await self._talk.intake.put(frame)
-        elif isinstance(frame, Typing):
-            self._talk.live.tabs.forward(self._talk.visitor, self, frames.TYPING)
+        else:
+            await self._talk.asides.hear(frame)
 
     # Hello
 
@@ -101,16 +106,16 @@ class PublicChatConsumer(Socket):
         live = live_of(running)
         # Tabs are joined before the look for the row: it may be born in between.
         talk = Talk(self, live, hello.bot, visitor)
-        live.tabs.join(visitor, self)
+        live.tabs.join(talk.conversation, self)
         self._talk = talk
         try:
-            place = await running.read(rows.find_visitors_place, visitor, hello.bot)
+            sight = await running.read(options.look, talk.conversation, hello.bot)
         except (NotReady, DatabaseError):
             self._talk = None
-            live.tabs.leave(visitor, self)
+            live.tabs.leave(talk.conversation, self)
             self._limits.visitors_sockets.leave(visitor)
             raise
-        await self._welcome(talk, place, hello.since if came_back else 0)
+        await self._welcome(talk, sight, hello, hello.since if came_back else 0)
 
     def _refuse_origin(self, bot: str) -> None:
         sent = origins.as_sent(self.scope)
@@ -151,17 +156,22 @@ class PublicChatConsumer(Socket):
         self.offer(frames.error("rate_limited", "Too many at once. Try again in a moment."))
         self.end(flow.FLOODING)
 
-    async def _welcome(self, talk: Talk, place: Place | None, since: int) -> None:
-        seq, rev = (place.seq, place.rev) if place else (0, 0)
+    async def _welcome(self, talk: Talk, sight: Sight, hello: Hello, since: int) -> None:
+        talk.options, standing = sight
+        seq, rev = (standing.seq, standing.rev) if standing else (0, 0)
+        known = standing.person if standing else None
+        talk.intake.person = visitors.person_of(self.scope, talk.visitor, known, hello.language)
         if since > rev:
             self.offer(GONE)
             since = 0
         await self.put(welcome(talk, seq, rev))
         talk.rev = rev
-        talk.reader.last = max(since, 0)
+        if standing is not None and standing.operator is not None:
+            await self.put(frames.operator(standing.operator))
+        talk.reader.last, talk.recent = max(since, 0), hello.recent
         talk.welcomed = True
         self.spawn(talk.intake.run())
-        born_as = place.pk if place else talk.born_as
+        born_as = standing.pk if standing else talk.born_as
         if born_as is not None:
             self.born(born_as)
 
@@ -177,7 +187,7 @@ class PublicChatConsumer(Socket):
         talk.born_as = conversation
         if talk.welcomed:
             talk.intake.conversation = conversation
-            self._following = self.spawn(talk.live.follow_as_visitor(talk.reader, conversation, talk.rev))
+            self._following = self.spawn(self._follow(talk, conversation))
 
     def _begin_anew(self, talk: Talk) -> None:
         """What the tab shows is of a conversation that is no more."""
@@ -188,6 +198,12 @@ class PublicChatConsumer(Socket):
         self.offer(GONE)
         self.offer(welcome(talk, 0, 0))
 
+    async def _follow(self, talk: Talk, conversation: int) -> None:
+        if talk.recent is not None:
+            newest = history.newest, conversation, talk.reader.last, talk.recent
+            await talk.reader.catch_up(await talk.live.read(*newest))
+        await talk.live.follow_as_visitor(talk.reader, conversation, talk.rev)
+
     async def ended(self) -> None:
         if self._talk is not None and self._tasks:
             accepted = asyncio.create_task(self._talk.intake.until_accepted())
@@ -197,7 +213,7 @@ class PublicChatConsumer(Socket):
     def left(self) -> None:
         if self._talk is not None:
             self._talk.live.leave(self._talk.reader)
-            self._talk.live.tabs.leave(self._talk.visitor, self)
+            self._talk.live.tabs.leave(self._talk.conversation, self)
             self._limits.visitors_sockets.leave(self._talk.visitor)
 
 
@@ -205,12 +221,25 @@ def welcome(talk: Talk, seq: int, rev: int) -> str:
     frame = {
         "type": "welcome",
         "token": tokens.issue(talk.visitor, talk.bot),
-        "conversation": str(talk.visitor),
+        "conversation": str(talk.conversation),
         "seq": seq,
         "rev": rev,
         "bot": talk.bot,
+        "options": offered(talk),
     }
     return frames.encode(frame)
+
+
+def offered(talk: Talk) -> dict[str, Any]:
+    """What the widget is to offer: DESIGN's frames need none of it."""
+    options = talk.options
+    return {
+        "uploads": None,
+        "form": {"when": options.form, "fields": options.fields} if options.form else None,
+        "rating": options.rating,
+        "online": whispers_of(talk.live).operators_are_online,
+        "room": None,
+    }
 
 
 async def is_on_a_bots_list(origin: str) -> bool:

@@ -35,6 +35,7 @@ class Place(NamedTuple):
     seq: int
     rev: int
     bot: int
+    holder: int | None
 
 
 class Listed(NamedTuple):
@@ -47,13 +48,7 @@ class Listed(NamedTuple):
 
 
 def find_place(uuid: UUID) -> Place | None:
-    found = Conversation.objects.filter(uuid=uuid).values_list("pk", "seq", "rev", "bot").first()
-    return Place(*found) if found else None
-
-
-def find_visitors_place(uuid: UUID, bot: str) -> Place | None:
-    rows = Conversation.objects.filter(uuid=uuid, bot__name=bot, protocol="webchat")
-    found = rows.values_list("pk", "seq", "rev", "bot").first()
+    found = Conversation.objects.filter(uuid=uuid).values_list("pk", "seq", "rev", "bot", "holder").first()
     return Place(*found) if found else None
 
 
@@ -89,7 +84,7 @@ class VisitorsView:
         """It remembers none."""
 
     def _shown(self, row: Message) -> Shown:
-        return Shown(row.seen_rev, encode(_public_message(row)))
+        return Shown(row.seen_rev, encode(public_message(row)))
 
 
 class OperatorsView:
@@ -137,7 +132,7 @@ def _patched(row: Message, patch: dict[str, Any]) -> Message:
     return patched
 
 
-def _public_message(row: Message) -> dict[str, Any]:
+def public_message(row: Message) -> dict[str, Any]:
     frame = {
         "type": "message",
         "seq": row.seq,
@@ -162,7 +157,7 @@ def _operators_message(row: Message, uuid: str) -> dict[str, Any]:
     text = row.text if row.text or row.seq is not None else row.method
     more = {"conversation": uuid, "row": row.pk, "rev": row.rev, "status": row.status, "error": row.error}
     mending = {"unknowns": row.unknowns, "choices": choices(row)}
-    return {**_public_message(row), **more, **mending, "text": text}
+    return {**public_message(row), **more, **mending, "text": text}
 
 
 def conversations(pks: Iterable[int]) -> list[Listed]:

@@ -10,6 +10,8 @@ from gateway.protocols import ProtocolServer
 from gateway.types import Outbound
 from gateway.web import origins, socket
 from gateway.web.compose import compose
+from gateway.web.live import live_of
+from gateway.web.whispers import whispers_of
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +25,7 @@ class Server(ProtocolServer):
     async def start(self) -> None:
         for entry in origins.mistaken(settings.WIDGET_ORIGINS):
             logger.warning("WIDGET_ORIGINS: %r is no origin such as https://shop.example; it allows nothing.", entry)
+        whispers_of(live_of(self.engine))  # From now on it is known whether an operator is there.
 
     async def stop_accepting(self) -> None:
         """Every socket is told to come back, once what it brought is committed."""

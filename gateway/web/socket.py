@@ -5,6 +5,7 @@ import contextlib
 import logging
 import sys
 from collections.abc import Coroutine
+from secrets import token_hex
 from typing import Any, ClassVar
 
 from channels.consumer import AsyncConsumer
@@ -36,6 +37,7 @@ class Socket(AsyncConsumer):
 
     vocabulary: ClassVar[Vocabulary]
     scope: Scope
+    tag: str
     finished: asyncio.Event
     _queue: asyncio.Queue[str | None]
     _tasks: "set[asyncio.Task[None]]"
@@ -123,7 +125,7 @@ class Socket(AsyncConsumer):
     # One life
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.scope = scope
+        self.scope, self.tag = scope, token_hex(8)
         self._queue = asyncio.Queue(QUEUE_FRAMES)
         self._tasks = set()
         await receive()

@@ -1,6 +1,7 @@
 """A visitor's words as the engine takes them in."""
 
 import time
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -9,22 +10,25 @@ from django.utils.translation.trans_real import parse_accept_lang_header
 
 from gateway.models import Kind
 from gateway.types import Inbound, Person, Scope
-from gateway.web.frames import Button, Message
+from gateway.web.frames import Button, Form, Message, Rate
 from gateway.web.rows import VISITORS_ID, Label
 
 LONGEST_HEADER = 500
 
 
-def person_of(scope: Scope, visitor: UUID) -> Person:
-    """Who talks. `scope["user"]` needs no database: Channels' AuthMiddleware has loaded it before the socket opened."""
-    user = signed_in(scope)
+def person_of(scope: Scope, visitor: UUID, known: Person | None, language: str = "") -> Person:
+    """Who talks; `known`: what the rows know. `language` is what the page says, else the browser is asked.
+
+    `scope["user"]` needs no database: Channels' AuthMiddleware has loaded it before the socket opened.
+    """
+    user, language = signed_in(scope), language.strip() or language_of(scope)
     if user is None:
-        return Person(id=str(visitor), language=language_of(scope))
+        return Person(id=str(visitor), name=known.name if known else "", language=language)
     return Person(
         id=str(visitor),
         name=user.get_full_name() or user.get_username(),
         username=user.get_username(),
-        language=language_of(scope),
+        language=language,
         user_id=user.pk,
     )
 
@@ -57,8 +61,27 @@ def button(frame: Button, bot: str, person: Person, label: Label | None) -> Inbo
     return _inbound(frame, bot, person, Kind.BUTTON, "callback_query", text, pressed)
 
 
+def form(frame: Form, bot: str, person: Person, values: dict[str, str], text: str) -> Inbound:
+    """Its `name` and the rest of it are what is known of the person from now on."""
+    known = {name: value for name, value in values.items() if value}
+    person = replace(person, name=known.pop("name", person.name), details=known)
+    return _inbound(frame, bot, person, Kind.UPDATE, "form", text, {"values": values})
+
+
+def rating(frame: Rate, bot: str, person: Person, seq: int) -> Inbound:
+    stars = "★" * frame.score + "☆" * (5 - frame.score)
+    keys = {"score": frame.score, "text": frame.text, "seq": seq}
+    return _inbound(frame, bot, person, Kind.UPDATE, "rating", f"{stars} {frame.text}".strip(), keys)
+
+
 def _inbound(
-    frame: Message | Button, bot: str, person: Person, kind: Kind, method: str, text: str, keys: dict[str, Any]
+    frame: Message | Button | Form | Rate,
+    bot: str,
+    person: Person,
+    kind: Kind,
+    method: str,
+    text: str,
+    keys: dict[str, Any],
 ) -> Inbound:
     name = "message_id" if kind == Kind.MESSAGE else "id"
     more = {name: frame.id, "date": int(time.time()), "update": msgspec.to_builtins(frame)}

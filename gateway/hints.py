@@ -1,0 +1,33 @@
+"""Hints: what is in no row of its own and nobody misses, told to whoever shows the conversation, in every process.
+
+A hint is a small JSON dict with a `kind`: "typing" (`from`, `name`, `uuid`, `by`), "holder" (an operator has come or
+gone: look who), "ended" (the scope was ended), "seen" (an operator's console is open; of no conversation).
+"""
+
+from gateway.models import Direction, Message, Status
+from gateway.ring import Hint
+from gateway.transcript import Group
+
+TYPING_METHOD = "send_chat_action"
+SHOWN = (Status.SENT, Status.QUEUED)
+HOLDER: Hint = {"kind": "holder"}
+ENDED: Hint = {"kind": "ended"}
+SEEN: Hint = {"kind": "seen"}
+
+
+def typing(sender: str, uuid: str, *, name: str = "", by: str = "") -> Hint:
+    """`by`: the socket that it comes from, which does not hear of it."""
+    return {"kind": "typing", "from": sender, "name": name, "uuid": uuid, "by": by}
+
+
+def of_group(group: Group) -> list[tuple[int, Hint]]:
+    """What the rows of a group give a hint of."""
+    found = [(pk, HOLDER) for pk in group.holders]
+    for message in group.added:
+        if message.method == TYPING_METHOD and message.direction == Direction.OUT and message.status in SHOWN:
+            found.append((message.conversation_id, _bot_types(message)))
+    return found
+
+
+def _bot_types(message: Message) -> Hint:
+    return typing("bot", str(message.conversation.uuid))
