@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from gateway.models import Bot, Contact, Conversation, Message, Node
 from gateway.redact import redact
-from gateway.web import views
+from gateway.web import widget_files
 
 pytestmark = pytest.mark.django_db(transaction=True)
 OPEN = [
     "/", "/console/login/", "/admin/login/", "/healthz", "/readyz", "/robots.txt", "/favicon.ico", "/widget.js",
-    "/static/switchboard.css", "/static/admin/css/base.css", "/static/admin/js/core.js", "/nothing-here",
+    "/chat/", "/static/switchboard.css", "/static/admin/css/base.css", "/static/admin/js/core.js", "/nothing-here",
 ]  # fmt: skip
 INSIDE = [
     "/console/", "/admin/", "/admin/gateway/message/", "/admin/gateway/bot/add/", "/admin/auth/user/",
@@ -65,7 +65,7 @@ def test_refusals_and_faults_have_them_too(client: Client, monkeypatch: pytest.M
     assert (refused.status_code, problems(refused)) == (400, [])
     forged = Client(enforce_csrf_checks=True).post("/console/login/", {})
     assert (forged.status_code, problems(forged)) == (403, [])
-    monkeypatch.setattr(views, "load_widget", lambda *_: 1 / 0)
+    monkeypatch.setattr(widget_files, "load", lambda *_: 1 / 0)
     broken = client.get("/widget.js")
     assert (broken.status_code, problems(broken)) == (500, [])
 
@@ -107,7 +107,7 @@ def test_a_debug_page_shows_no_token(client: Client, settings: Any, monkeypatch:
         url = f"https://api.telegram.org/bot{token}/getMe"
         raise ValueError(url, other, settings.TELEGRAM_WEBHOOK_SECRET, settings.SECRET_KEY)
 
-    monkeypatch.setattr(views, "load_widget", fail)
+    monkeypatch.setattr(widget_files, "load", fail)
     client.raise_request_exception = False
     for accept in ("text/html", "text/plain"):
         response = client.get("/widget.js", headers={"accept": accept})

@@ -1,9 +1,7 @@
-"""The pages, the widget's file and the two health answers, through Django's test client."""
+"""The pages and the two health answers, through Django's test client."""
 
-import gzip
 import json
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,10 +13,9 @@ from django.test import Client
 from gateway import engine
 from gateway.errors import NotReady
 from gateway.models import Bot, Contact, Conversation, Message, Node
-from gateway.web import health, views
+from gateway.web import health, widget_files
 
-STATIC = Path(views.__file__).with_name("static")
-PAGES = ["/", "/console/login/", "/nothing-here", "/console/"]
+PAGES = ["/", "/chat/", "/console/login/", "/nothing-here", "/console/"]
 
 
 @pytest.fixture
@@ -31,54 +28,6 @@ def operator(client: Client, django_user_model: type[User]) -> Client:
 def superuser(client: Client, django_user_model: type[User]) -> Client:
     client.force_login(django_user_model.objects.create_superuser("root"))
     return client
-
-
-# The widget's file
-
-
-def test_the_widget_may_be_loaded_by_any_page(client: Client) -> None:
-    response = client.get("/widget.js")
-    assert response.status_code == 200
-    assert response["Content-Type"] == "text/javascript; charset=utf-8"
-    assert response["Access-Control-Allow-Origin"] == "*"
-    assert response["Cross-Origin-Resource-Policy"] == "cross-origin"
-    assert "max-age=300" in response["Cache-Control"]
-    assert response.content == (STATIC / "widget.js").read_bytes()
-
-
-def test_the_widget_is_served_compressed_and_small(client: Client) -> None:
-    response = client.get("/widget.js", headers={"accept-encoding": "gzip, br"})
-    assert response["Content-Encoding"] == "gzip"
-    assert gzip.decompress(response.content) == (STATIC / "widget.js").read_bytes()
-    assert len(response.content) <= 12 * 1024
-
-
-def test_a_known_widget_is_not_sent_again_and_still_allowed(client: Client) -> None:
-    etag = client.get("/widget.js")["ETag"]
-    response = client.get("/widget.js", headers={"if-none-match": etag})
-    assert response.status_code == 304
-    assert response.content == b""
-    assert response["ETag"] == etag
-    assert response["Access-Control-Allow-Origin"] == "*"
-    assert response["Cross-Origin-Resource-Policy"] == "cross-origin"
-
-
-def test_a_changed_widget_is_served_without_a_restart(
-    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    old = client.get("/widget.js")["ETag"]
-    (tmp_path / "widget.js").write_text("// new")
-    monkeypatch.setattr(views, "WIDGET", tmp_path / "widget.js")
-    response = client.get("/widget.js", headers={"if-none-match": old})
-    assert response.status_code == 200
-    assert response.content == b"// new"
-
-
-@pytest.mark.parametrize("script", sorted(STATIC.glob("*.js")), ids=lambda path: path.name)
-def test_no_script_makes_markup_or_code_of_text(script: Path) -> None:
-    source = script.read_text()
-    for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", '"style"'):
-        assert way not in source
 
 
 # The pages
@@ -166,7 +115,7 @@ def test_a_fault_gets_a_page_of_ours(client: Client, monkeypatch: pytest.MonkeyP
     def fail(*_: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(views, "load_widget", fail)
+    monkeypatch.setattr(widget_files, "load", fail)
     client.raise_request_exception = False
     response = client.get("/widget.js")
     assert response.status_code == 500

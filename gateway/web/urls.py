@@ -1,7 +1,7 @@
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path, re_path
 
-from gateway.web import announcements, audit_page, health, replies, views
+from gateway.web import announcements, audit_page, health, replies, views, widget_files
 from gateway.web.signing_in import paced
 
 # A key that every database can hold.
@@ -10,7 +10,9 @@ ACTION = r"(?P<action>confirm|pause|resume|cancel|discard)"
 
 urlpatterns = [
     path("", views.demo, name="demo"),
-    path("widget.js", views.widget, name="widget"),
+    path("widget.js", widget_files.entry, name="widget"),
+    path("widget/<slug:version>/<slug:name>.js", widget_files.part, name="widget-part"),
+    path("chat/", views.chat, name="chat"),
     path("console/", views.console, name="console"),
     path(
         "console/login/",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page, WebSocketRoute
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+HELLO = {"type": "hello", "token": None, "since": 0, "bot": "bot", "language": "en"}
 CHOICE = [[{"text": "Yes", "data": "y"}, {"text": "No", "data": "n"}]]
 
 
@@ -64,7 +65,7 @@ def script(page: "Page") -> Script:
 def chat(page: "Page", script: Script, gateway: GatewayProcess, shop: HostSite) -> Chat:
     page.goto(shop.url)
     chat = Chat(page).open()
-    assert script.wait_for("hello") == {"type": "hello", "token": None, "since": 0, "bot": "bot"}
+    assert script.wait_for("hello") == {**HELLO, "recent": 50}
     script.welcome()
     return chat
 
@@ -116,7 +117,7 @@ def test_what_was_not_acknowledged_is_said_again_under_its_id(chat: Chat, script
     chat.say("do you hear me?")
     said = script.wait_for("message")
     script.lines[-1].close(code=4012)
-    assert script.wait_for("hello", 2) == {"type": "hello", "token": "t1", "since": 7, "bot": "bot"}
+    assert script.wait_for("hello", 2) == {**HELLO, "token": "t1", "since": 7}
     script.welcome()
     assert script.wait_for("message", 2) == said
 
@@ -125,13 +126,13 @@ def test_a_bad_token_begins_anew(chat: Chat, script: Script) -> None:
     script.message(1, 9, "old words")
     expect(chat.bubbles("bot")).to_have_count(1)
     chat.page.reload()
-    assert script.wait_for("hello", 2) == {"type": "hello", "token": "t1", "since": 0, "bot": "bot"}
+    assert script.wait_for("hello", 2) == {**HELLO, "token": "t1", "recent": 50}
     script.say(type="error", code="bad_token", detail="expired")
     script.welcome("t2", "c2")
     script.message(1, 1, "new words")
     expect(chat.bubbles("bot")).to_have_text(["new words"])
     script.lines[-1].close(code=4012)
-    assert script.wait_for("hello", 3) == {"type": "hello", "token": "t2", "since": 1, "bot": "bot"}
+    assert script.wait_for("hello", 3) == {**HELLO, "token": "t2", "since": 1}
 
 
 def test_a_bad_token_in_the_middle_empties_the_list(chat: Chat, script: Script) -> None:

@@ -1,0 +1,80 @@
+const WAIT = 25; // seconds that the gateway may hold a question
+const GATHER = 20; // milliseconds: what is said at once goes in one request
+
+/** A WebSocket's four handlers, `send` and `close` over plain requests, for networks that let no WebSocket through. */
+export class Poll {
+  readyState = 0;
+  onopen = this.onmessage = this.onclose = null;
+  #url;
+  #hello;
+  #out = [];
+  #sending = null;
+  #gone = new AbortController();
+  #welcomed = false;
+
+  /** `hello` gives the frame that every request begins with: the gateway keeps nothing between them. */
+  constructor(home, path, hello) {
+    this.#url = new URL(`/chat/poll/${path}`, home);
+    this.#hello = hello;
+    queueMicrotask(() => this.#begin());
+  }
+
+  send(text) {
+    const frame = JSON.parse(text);
+    if (frame.type === "hello") return;
+    this.#out.push(frame);
+    this.#sending ??= setTimeout(() => this.#flush(), GATHER);
+  }
+
+  close() {
+    this.readyState = 3;
+    clearTimeout(this.#sending);
+    this.#gone.abort();
+  }
+
+  async #begin() {
+    if (!(await this.#ask([], 0))) return;
+    while (this.readyState === 1 && (await this.#ask([], WAIT)));
+  }
+
+  // One at a time: what was said first arrives first.
+  async #flush() {
+    while (this.#out.length && (await this.#ask(this.#out.splice(0), 0)));
+    this.#sending = null;
+  }
+
+  /** False where it failed; the line is closed then. */
+  async #ask(frames, wait) {
+    const body = JSON.stringify({ hello: this.#hello(), frames, wait });
+    try {
+      const answer = await fetch(this.#url, { method: "POST", body, signal: this.#gone.signal, credentials: "omit" });
+      if (!answer.ok) return this.#end({ 403: 4003, 429: 4008 }[answer.status]);
+      this.#open();
+      for (const frame of (await answer.json()).frames) this.#hear(frame);
+      return this.readyState === 1;
+    } catch {
+      return this.#end();
+    }
+  }
+
+  #open() {
+    if (this.readyState) return;
+    this.readyState = 1;
+    this.onopen?.();
+  }
+
+  // Every answer begins with a welcome; the first is the one that counts.
+  #hear(frame) {
+    if (this.readyState !== 1 || (frame.type === "welcome" && this.#welcomed)) return;
+    this.#welcomed ||= frame.type === "welcome";
+    this.onmessage?.({ data: JSON.stringify(frame) });
+  }
+
+  #end(code = 1006) {
+    if (this.readyState !== 3) {
+      this.readyState = 3;
+      this.onclose?.({ code });
+    }
+    return false;
+  }
+}
