@@ -26,22 +26,33 @@ THOROUGH = (
 
 # These are about seconds and mebibytes: beside other tests they would measure those.
 ALONE = (
-    "chaos/test_chaos.py", "outside/test_access.py", "outside/test_ends.py", "outside/test_isolation_figures.py",
-    "outside/test_outages.py", "outside/test_readers_and_writers.py", "test_bench.py",
+    "chaos/test_chaos.py", "outside/test_access.py", "outside/test_alarms.py", "outside/test_ends.py",
+    "outside/test_isolation_figures.py", "outside/test_outages.py", "outside/test_readers_and_writers.py",
+    "test_bench.py",
 )  # fmt: skip
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--alone", action="store_true", help="those tests that are about seconds and mebibytes, no others")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--alone"):
+        keep_only(config, items, [item for item in items if place_of(item).startswith(ALONE)])
+        return
     if EVERYTHING:
         if "PYTEST_XDIST_WORKER" in os.environ:
-            beside = [item for item in items if place_of(item).startswith(ALONE)]
-            config.hook.pytest_deselected(items=beside)
-            items[:] = [item for item in items if item not in set(beside)]
+            keep_only(config, items, [item for item in items if not place_of(item).startswith(ALONE)])
         return
     skipped = pytest.mark.skip(reason="whole processes, many times over: only where CI or EVERYTHING is set")
     for item in items:
         if place_of(item).startswith(THOROUGH + ALONE):
             item.add_marker(skipped)
+
+
+def keep_only(config: pytest.Config, items: list[pytest.Item], kept: list[pytest.Item]) -> None:
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+    items[:] = kept
 
 
 def place_of(item: pytest.Item) -> str:

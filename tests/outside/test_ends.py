@@ -99,6 +99,7 @@ def test_whoever_stood_still_for_too_long_ends_and_says_why(telegram: FakeTelegr
             traffic.everybody_says_something()
             assert first.wait(EXIT_WITHIN) == 1
             assert "has taken this database over" in first.log_text()
+            assert first.log_text().count("[lost_lease]") == 1
             traffic.gateway = second
             traffic.until_answered()
             traffic.check_the_books()

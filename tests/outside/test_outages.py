@@ -9,6 +9,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import psycopg
 import pytest
@@ -16,6 +18,7 @@ import pytest
 from tests.fake_telegram import FakeTelegram, cut, half_answer, no_json, refuse, server_error, wire_token
 from tests.fake_telegram.threads import outage
 from tests.faulty_proxy import FaultyProxy
+from tests.gateway_process import GatewayProcess
 from tests.outside.clients import Visitor
 from tests.outside.traffic import BACK_WITHIN, LOADED, PEOPLE, gateway_over, sit_through
 from tests.private_servers import POSTGRES_FOLDERS, PrivatePostgres, PrivateRedis
@@ -180,51 +183,61 @@ def private_redis() -> Iterator[PrivateRedis]:
         yield server
 
 
-def gone(server: PrivateRedis) -> Ways:
+def gone(server: PrivateRedis, line: FaultyProxy) -> Ways:
     return server.kill, server.start
 
 
-def silent(server: PrivateRedis) -> Ways:
+def silent(server: PrivateRedis, line: FaultyProxy) -> Ways:
     return server.freeze, server.thaw
 
 
-def paused(server: PrivateRedis) -> Ways:
+def unplugged(server: PrivateRedis, line: FaultyProxy) -> Ways:
+    return (lambda: setattr(line, "open", False)), (lambda: setattr(line, "open", True))
+
+
+def paused(server: PrivateRedis, line: FaultyProxy) -> Ways:
     return (lambda: server.client().execute_command("CLIENT", "PAUSE", "6000", "ALL")), (lambda: None)
 
 
-def asleep(server: PrivateRedis) -> Ways:
+def asleep(server: PrivateRedis, line: FaultyProxy) -> Ways:
     def sleep() -> None:
         threading.Thread(target=server.client().execute_command, args=("DEBUG", "SLEEP", "6"), daemon=True).start()
 
     return sleep, lambda: None
 
 
-def flushed(server: PrivateRedis) -> Ways:
+def flushed(server: PrivateRedis, line: FaultyProxy) -> Ways:
     return (lambda: server.client().flushall()), (lambda: None)
 
 
 @needs_redis
-@pytest.mark.parametrize("fault", [gone, silent, paused, asleep, flushed])
-def test_redis_away(telegram: FakeTelegram, private_redis: PrivateRedis, fault: Callable[[PrivateRedis], Ways]) -> None:
-    """Nobody who talks on Telegram or on the web notices; /readyz does."""
-    with gateway_over(telegram, CHANNELS_URL=private_redis.url) as traffic, Visitor(traffic.gateway) as visitor:
-        begin, end = fault(private_redis)
-        begin()
-        for n in range(10):
-            began = time.monotonic()
-            traffic.say(traffic.people[n])
-            traffic.until_answered()
-            traffic.note("telegram", lambda: True)
-            traffic.slowest["telegram"] = max(traffic.slowest["telegram"], time.monotonic() - began)
-            traffic.note("socket", lambda n=n: ask(visitor, n))  # type: ignore[misc]
-        traffic.look(2, ("/readyz",))
-        end()
-        print(f"{fault.__name__}: {traffic.slowest}")
-        assert max(traffic.slowest.values()) < SOCKETS_WITHIN
-        assert sorted(visitor.words) == list(range(1, 21))
-        assert fault is flushed or 503 in traffic.statuses["/readyz"]
-        traffic.check_the_books()
-        telegram.wait(lambda: traffic.gateway.status("/readyz") == 200, BACK_WITHIN)
+@pytest.mark.parametrize("fault", [gone, silent, unplugged, paused, asleep, flushed])
+def test_redis_away(
+    telegram: FakeTelegram, private_redis: PrivateRedis, fault: Callable[[PrivateRedis, FaultyProxy], Ways]
+) -> None:
+    """Nobody who talks on Telegram or on the web notices; /readyz and the alarm do."""
+    with FaultyProxy("127.0.0.1", private_redis.port) as line:
+        url = f"redis://127.0.0.1:{line.port}/0"
+        with gateway_over(telegram, CHANNELS_URL=url) as traffic, Visitor(traffic.gateway) as visitor:
+            begin, end = fault(private_redis, line)
+            begin()
+            for n in range(10):
+                began = time.monotonic()
+                traffic.say(traffic.people[n])
+                traffic.until_answered()
+                traffic.note("telegram", lambda: True)
+                traffic.slowest["telegram"] = max(traffic.slowest["telegram"], time.monotonic() - began)
+                traffic.note("socket", lambda n=n: ask(visitor, n))  # type: ignore[misc]
+            traffic.look(2, ("/readyz",))
+            end()
+            print(f"{fault.__name__}: {traffic.slowest}")
+            assert max(traffic.slowest.values()) < SOCKETS_WITHIN
+            assert sorted(visitor.words) == list(range(1, 21))
+            traffic.check_the_books()
+            telegram.wait(lambda: traffic.gateway.status("/readyz") == 200, BACK_WITHIN)
+            if fault is not flushed:
+                assert 503 in traffic.statuses["/readyz"]
+                assert traffic.gateway.log_text().count("[layer_trouble]") == 1
 
 
 def ask(visitor: Visitor, n: int) -> bool:
@@ -250,24 +263,51 @@ def test_a_start_without_redis(telegram: FakeTelegram) -> None:
 # Telegram
 
 
-def test_a_black_hole_before_telegram(telegram: FakeTelegram) -> None:
-    """/readyz is red within a minute and says why; words come in again within half a minute of the line's return."""
+def test_cables_are_pulled_on_both_sides(telegram: FakeTelegram) -> None:
+    """To Telegram: /readyz is red within a minute and says why; words come in again within half a minute of the line's
+    return. To a visitor: who comes back another way has every word once, and the dead socket is let go."""
     with FaultyProxy("127.0.0.1", telegram.port) as line:
         api = f"http://127.0.0.1:{line.port}"
         with gateway_over(telegram, "polling", TELEGRAM_API_URL=api) as traffic:
-            line.open = False
-            began = time.monotonic()
-            telegram.wait(lambda: traffic.gateway.status("/readyz") == 503, 60 + LOADED)
-            red_after = time.monotonic() - began
-            assert "No word from Telegram" in traffic.gateway.body("/readyz")
-            assert traffic.gateway.status("/healthz") == 200
-            traffic.everybody_says_something()
+            with FaultyProxy("127.0.0.1", traffic.gateway.port) as cable:
+                visitor = Visitor(through(cable, traffic.gateway))
+                ask(visitor, 0)
+                line.open = cable.open = False
+                visitor.send("message", id="lost", text="into the void")
+                began = time.monotonic()
+                telegram.wait(lambda: traffic.gateway.status("/readyz") == 503, 60 + LOADED)
+                red_after = time.monotonic() - began
+                assert "No word from Telegram" in traffic.gateway.body("/readyz")
+                assert traffic.gateway.status("/healthz") == 200
+                traffic.everybody_says_something()
+                with Visitor(traffic.gateway, token=visitor.token, since=visitor.rev) as back:
+                    ask(back, 1)
+                    assert sorted(visitor.words | back.words) == [1, 2, 3, 4]
+                    telegram.wait(lambda: sockets(traffic.gateway) == 1, 60)
+                    gone_after = time.monotonic() - began
             line.reset()
             line.open = True
             took = traffic.until_answered()
             print(f"black hole: red after {red_after:.1f} s, all answered {took:.1f} s after its end")
+            print(f"a visitor without a line: let go after {gone_after:.1f} s")
             traffic.check_the_books()
             traffic.gateway.wait_until_ready(BACK_WITHIN)
+            assert traffic.gateway.log_text().count("[telegram_trouble]") == 1
+
+
+def through(line: FaultyProxy, gateway: GatewayProcess) -> GatewayProcess:
+    """The same gateway, as sockets see it at the other end of that line."""
+    return cast("GatewayProcess", SimpleNamespace(url=gateway.url, socket_url=f"ws://127.0.0.1:{line.port}"))
+
+
+def sockets(gateway: GatewayProcess) -> float:
+    return metric(gateway, 'sockets{kind="public"}')
+
+
+def metric(gateway: GatewayProcess, name: str) -> float:
+    """A figure of /metrics; 0 where there is none of that name."""
+    lines = gateway.body("/metrics").splitlines()
+    return next((float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(f"switchboard_{name}")), 0.0)
 
 
 @pytest.mark.parametrize("intake", ["polling", "webhook"])
