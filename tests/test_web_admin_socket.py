@@ -22,7 +22,10 @@ __all__ = ["web"]
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-KEYS = {"type", "conversation", "protocol", "bot", "name", "state", "holder", "seq", "rev", "last", "at"}
+KEYS = {
+    "type", "conversation", "protocol", "bot", "name", "state", "holder", "seq", "rev", "last", "at", "waiting_since",
+    "banned", "tags",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -138,7 +141,7 @@ async def test_a_watched_conversation_is_seen_row_by_row(web: Web, ann: User) ->
     await operator.send("watch", conversation=uuid, since=0)
     answer = await operator.expect("message", sender="bot", status="sent")
     keys = {"type", "conversation", "row", "seq", "rev", "from", "name", "text", "buttons", "at", "status", "error"}
-    assert set(answer) == keys | {"unknowns", "choices"}
+    assert set(answer) == keys | {"unknowns", "choices", "kind", "method"}
     asked = await operator.expect("message", sender="visitor", status="done")
     assert (asked["id"], asked["seq"], asked["text"]) == ("first 0", 1, "hello")
     await visitor.send("message", id="more", text="more")

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from gateway.flow import is_too_large
 from gateway.web import frames
-from gateway.web.frames import ADMIN, PUBLIC, BadFrame, Button, Hello, Message, Say, Typing, Watch
+from gateway.web.frames import PUBLIC, BadFrame, Button, Hello, Message, Say, Typing, Watch
+from gateway.web.operator_frames import ADMIN
 
 DEEP = "[" * 10_000 + "]" * 10_000
 

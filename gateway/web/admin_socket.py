@@ -7,14 +7,14 @@ from uuid import UUID
 
 from django.db import DatabaseError
 
-from gateway import engine, hints
+from gateway import engine
 from gateway.access import Rights
 from gateway.errors import Denied, NotReady, Unsendable
 from gateway.models import Role
-from gateway.transcript.noting import name_of
-from gateway.web import frames, origins, rows, staff
+from gateway.web import acts, frames, listing, operator_frames, origins, person, rows, staff
+from gateway.web.acts import ACTS, Asked
 from gateway.web.board import Board, board_of
-from gateway.web.frames import Drop, Frame, OperatorHello, OperatorTyping, Release, Replay, Resend, Say, Take, Watch
+from gateway.web.frames import Frame, OperatorHello, Watch
 from gateway.web.live import Live, Reader, live_of
 from gateway.web.rows import Listed, Place
 from gateway.web.socket import Socket
@@ -26,20 +26,18 @@ if TYPE_CHECKING:
 CHECK_SECONDS = 4.0
 SEEN_SECONDS = 20.0
 
-NEEDED: dict[type[Frame], Role] = {Watch: Role.WATCH}
-"""The role that an action asks for. What is not here asks for ANSWER."""
-
 Followed = tuple[Reader, "asyncio.Task[None]"]
 
 
 class AdminChatConsumer(Socket):
-    vocabulary = frames.ADMIN
+    vocabulary = operator_frames.ADMIN
     badge: Badge
     _live: Live
 
     def __init__(self) -> None:
         self._board: Board | None = None
         self._rights = Rights()
+        self._told: Rights | None = None
         self._shown: dict[int, int] = {}
         self._watched: dict[int, Followed] = {}
 
@@ -64,9 +62,6 @@ class AdminChatConsumer(Socket):
         operator = await self._ask_again(running)
         if operator is None:
             return
-        if isinstance(frame, OperatorHello):
-            await self._show_recent(running)
-            return
         try:
             await self._act(running, operator.user, frame)
         except Denied as denied:
@@ -75,38 +70,32 @@ class AdminChatConsumer(Socket):
             self._deny(frame, "bad_frame", str(error))
 
     async def _act(self, running: "Engine", user: Any, frame: Frame) -> None:
-        place = await self._permitted(running, frame)
+        if isinstance(frame, OperatorHello):
+            await self._tell_rights(running)
+            await self._show_recent(running, frame.recent)
+        elif isinstance(frame, operator_frames.List):
+            await self.put(await running.read(listing.answer, self._rights, user, frame))
+        elif isinstance(frame, operator_frames.Counts):
+            counts = await running.read(listing.counts, self._rights)
+            await self.put(frames.encode({"type": "counts", "counts": counts}))
+        elif isinstance(frame, operator_frames.Replies):
+            await self.put(await running.read(person.replies, self._rights))
+        else:
+            await self._act_in(running, user, await find(running, getattr(frame, "conversation", "")), frame)
+
+    async def _act_in(self, running: "Engine", user: Any, place: Place, frame: Frame) -> None:
+        """What is about one conversation. Raises Denied; one that is not theirs to see is as if there were none."""
         if isinstance(frame, Watch):
+            acts.refuse(Role.WATCH, self._rights, place.bot)
             await self._watch(running, place, frame)
-        elif isinstance(frame, Take):
-            await running.take(frame.conversation, user)
-            await self._show_to_all(running, frame.conversation)
-        elif isinstance(frame, Release):
-            await running.release(frame.conversation, user)
-            await self._show_to_all(running, frame.conversation)
-        elif isinstance(frame, Say):
-            await self._say(running, user, frame)
-        elif isinstance(frame, OperatorTyping):
-            self._type(running, user, place, frame)
-        elif isinstance(frame, Resend | Drop | Replay):
-            await self._mend(running, user, place, frame)
-
-    async def _say(self, running: "Engine", user: Any, frame: Say) -> None:
-        uuid, seen = frame.conversation, min(max(frame.seen, 0), 2**63 - 1)
-        receipt = await running.say(uuid, user, client_id=frame.id, text=frame.text, seen=seen)
-        await self.put(frames.ack(frame.id, receipt.seq, receipt.rev))
-
-    def _type(self, running: "Engine", user: Any, place: Place, frame: OperatorTyping) -> None:
-        """Who has not taken the conversation over is seen typing by the other operators alone."""
-        hint = hints.typing("operator", frame.conversation, name=name_of(user), by=self.tag)
-        running.ring.hint(place.pk, {**hint, "unseen": place.holder != user.pk})
-
-    async def _mend(self, running: "Engine", user: Any, place: Place, frame: Resend | Drop | Replay) -> None:
-        mends = {Resend: running.resend, Drop: running.drop, Replay: running.replay}
-        row = min(max(frame.row, 0), 2**63 - 1)
-        await mends[type(frame)](row, user, conversation=place.pk)
-        if place.pk not in self._watched:  # Who watches gets the row in its turn.
-            self.offer(await running.read(rows.one_message, row, frame.conversation))
+            return
+        act = ACTS[type(frame)]
+        acts.refuse(act.role, self._rights, place.bot)
+        answer = await act.do(Asked(running, user, self._rights, place, frame, self.tag))
+        if answer is not None:
+            await self.put(answer)
+        if act.shown:
+            await self._show_to_all(running, str(getattr(frame, "conversation", "")))
 
     def _deny(self, frame: Frame, code: str, detail: str) -> None:
         about = {name: getattr(frame, name) for name in ("conversation", "row") if hasattr(frame, name)}
@@ -125,9 +114,15 @@ class AdminChatConsumer(Socket):
             # What it has shown it cannot take back: the next socket shows what there is to see.
             self.end(frames.NOT_ALLOWED)
             return None
+        if self._told is not None and self._told != self._rights:
+            await self._tell_rights(running)
         if self._board is not None and before.hides_more_than(self._rights):
-            await self._show_recent(running)
+            await self._show_recent(running, rows.RECENT)
         return operator
+
+    async def _tell_rights(self, running: "Engine") -> None:
+        self._told = self._rights
+        self.offer(await running.read(person.rights_frame, self._rights))
 
     async def _hand_back(self, running: "Engine", user: Any) -> None:
         """What they hold and may no longer answer: it would wait for them for ever."""
@@ -136,23 +131,14 @@ class AdminChatConsumer(Socket):
                 await running.release(str(uuid), user)
                 await self._show_to_all(running, str(uuid))
 
-    async def _permitted(self, running: "Engine", frame: Frame) -> Place:
-        """The frame's conversation. Raises Denied; one that is not theirs to see is as if there were none."""
-        place = await find(running, getattr(frame, "conversation", ""))
-        if not self._rights.may(Role.WATCH, place.bot):
-            raise unknown()
-        if not self._rights.may(NEEDED.get(type(frame), Role.ANSWER), place.bot):
-            raise Denied("forbidden", "You may read this bot's conversations, and not act in them.")
-        return place
-
     # The list
 
-    async def _show_recent(self, running: "Engine") -> None:
+    async def _show_recent(self, running: "Engine", number: int) -> None:
         # Joined first: what changes while the recent ones are read is shown too, and an older frame is dropped.
         self._board = board_of(live_of(running))
         self._board.join(self)
         self._shown.clear()
-        for listed in await running.read(rows.recent_conversations, self._rights):
+        for listed in await running.read(rows.recent_conversations, self._rights, number):
             self.show_conversation(listed)
 
     def show_conversation(self, listed: Listed) -> None:
@@ -171,8 +157,15 @@ class AdminChatConsumer(Socket):
         await self._unwatch(place.pk)
         self._live = live_of(running)
         reader = Reader(self, min(max(frame.since, 0), place.rev))
-        following = self.spawn(self._live.follow_as_operator(reader, place.pk, UUID(frame.conversation), place.rev))
-        self._watched[place.pk] = reader, following
+        self._watched[place.pk] = reader, self.spawn(self._follow(reader, place, frame))
+
+    async def _follow(self, reader: Reader, place: Place, frame: Watch) -> None:
+        """The newest rows in one frame, where that was asked for; then whatever changes."""
+        uuid = UUID(frame.conversation)
+        if frame.recent is not None and not frame.since:
+            await self.put(await self._live.read(rows.newest, place.pk, str(uuid), place.rev, frame.recent))
+            reader.last = place.rev
+        await self._live.follow_as_operator(reader, place.pk, uuid, place.rev)
 
     async def _unwatch(self, conversation: int) -> None:
         if conversation in self._watched:

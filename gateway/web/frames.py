@@ -80,12 +80,13 @@ class OperatorTyping(msgspec.Struct, tag="typing"):
 
 
 class OperatorHello(msgspec.Struct, tag="hello"):
-    pass
+    recent: Annotated[int, msgspec.Meta(ge=0, le=100)] = 100
 
 
 class Watch(msgspec.Struct, tag="watch"):
     conversation: str
     since: int = 0
+    recent: Annotated[int, msgspec.Meta(ge=1, le=200)] | None = None
 
 
 class Take(msgspec.Struct, tag="take"):
@@ -202,7 +203,6 @@ def _cleaned(value: Any) -> Any:
 
 
 PUBLIC = Vocabulary(Hello, Message, Button, Typing, History, Form, End, Rate)
-ADMIN = Vocabulary(OperatorHello, Watch, Take, Release, Say, Resend, Drop, Replay, OperatorTyping)
 
 
 _encoder = msgspec.json.Encoder()

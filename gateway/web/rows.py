@@ -16,6 +16,7 @@ from gateway.web.frames import encode
 CHUNK = 200
 RECENT = 100
 LATEST = 50
+HISTORY = 50
 LAST_CHARACTERS = 200
 LABELS_LOOKED_AT = 100
 VISITORS_ID = "v:"
@@ -156,6 +157,7 @@ def _operators_message(row: Message, uuid: str) -> dict[str, Any]:
     # What is no word and has no text, such as a call, is told by the name of its method.
     text = row.text if row.text or row.seq is not None else row.method
     more = {"conversation": uuid, "row": row.pk, "rev": row.rev, "status": row.status, "error": row.error}
+    more |= {"kind": row.kind, "method": row.method}
     mending = {"unknowns": row.unknowns, "choices": choices(row)}
     return {**public_message(row), **more, **mending, "text": text}
 
@@ -164,10 +166,27 @@ def conversations(pks: Iterable[int]) -> list[Listed]:
     return _shown(Conversation.objects.filter(pk__in=list(pks)))
 
 
-def recent_conversations(rights: Rights) -> list[Listed]:
-    """The `RECENT` that had a word last, newest first, of those that may be seen."""
+def newest(conversation: int, uuid: str, rev: int, number: int) -> str:
+    """The newest rows, oldest first, as one frame. `rev`: what is newer than that comes by itself."""
+    rows = list(Message.objects.filter(conversation_id=conversation).order_by("-pk")[: number + 1])
+    return _history(uuid, rows, number, rev=rev)
+
+
+def history(conversation: int, uuid: str, before: int) -> str:
+    """The rows next older than the row `before`, oldest first."""
+    rows = list(Message.objects.filter(conversation_id=conversation, pk__lt=before).order_by("-pk")[: HISTORY + 1])
+    return _history(uuid, rows, HISTORY)
+
+
+def _history(uuid: str, rows: list[Message], number: int, **more: Any) -> str:
+    messages = [_operators_message(row, uuid) for row in reversed(rows[:number])]
+    return encode({"type": "history", "conversation": uuid, "messages": messages, "more": len(rows) > number, **more})
+
+
+def recent_conversations(rights: Rights, number: int) -> list[Listed]:
+    """Those that had a word last, newest first, of those that may be seen."""
     rows = Conversation.objects.filter(rights.where(Role.WATCH), last_at__isnull=False)
-    return _shown(rows.order_by("-last_at")[:RECENT])
+    return _shown(rows.order_by("-last_at")[:number])
 
 
 def held_without(user: Any, rights: Rights) -> list[UUID]:
@@ -177,8 +196,16 @@ def held_without(user: Any, rights: Rights) -> list[UUID]:
 
 
 def _shown(rows: Any) -> list[Listed]:
-    found = rows.select_related("bot", "contact", "holder")
-    return [Listed(row.pk, row.bot_id, row.rev, encode(_conversation(row))) for row in found]
+    return [Listed(row.pk, row.bot_id, row.rev, encode(_conversation(row))) for row in _with_all(rows)]
+
+
+def frames_of(rows: Any) -> list[dict[str, Any]]:
+    """Conversation frames, before they are encoded."""
+    return [_conversation(row) for row in _with_all(rows)]
+
+
+def _with_all(rows: Any) -> Any:
+    return rows.select_related("bot", "contact", "holder").prefetch_related("contact__tags")
 
 
 def _conversation(row: Conversation) -> dict[str, Any]:
@@ -194,6 +221,9 @@ def _conversation(row: Conversation) -> dict[str, Any]:
         "rev": row.rev,
         "last": row.last[:LAST_CHARACTERS],
         "at": row.last_at or row.changed_at,
+        "waiting_since": row.waiting_since if row.waiting else None,
+        "banned": row.banned,
+        "tags": [tag.name for tag in row.contact.tags.all()] if row.contact else [],
     }
 
 
