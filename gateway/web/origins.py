@@ -5,7 +5,10 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.db import DatabaseError
 
+from gateway import engine
+from gateway.errors import NotReady
 from gateway.models import Bot
 from gateway.types import Scope
 
@@ -74,6 +77,17 @@ def as_sent(scope: Scope) -> str:
 def is_static(origin: str) -> bool:
     """Ours, or in the settings: known without asking the database."""
     return origin in own() | listed(settings.WIDGET_ORIGINS)
+
+
+async def may_ask(scope: Scope) -> bool:
+    """Is it a page of ours, or of a site on some list? Where the database is away, only ours and the settings'."""
+    origin = of(scope)
+    if origin is None or is_static(origin):
+        return origin is not None
+    try:
+        return await engine.current().read(on_any_list, origin)
+    except (NotReady, DatabaseError):
+        return False
 
 
 def on_any_list(origin: str) -> bool:

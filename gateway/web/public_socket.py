@@ -61,8 +61,7 @@ class PublicChatConsumer(Socket):
                 self._limits.addresses_sockets.leave(self._address)
 
     async def refusal(self) -> str | None:
-        origin = origins.of(self.scope)
-        if origin is None or not (origins.is_static(origin) or await is_on_a_bots_list(origin)):
+        if not await origins.may_ask(self.scope):
             return (
                 f"origin {origins.as_sent(self.scope)} may not open the public socket. It is on no list: "
                 "see WIDGET_ORIGINS, and the widget origins of each bot."
@@ -240,10 +239,3 @@ def offered(talk: Talk) -> dict[str, Any]:
         "online": whispers_of(talk.live).operators_are_online,
         "room": None,
     }
-
-
-async def is_on_a_bots_list(origin: str) -> bool:
-    try:
-        return await engine.current().read(origins.on_any_list, origin)
-    except (NotReady, DatabaseError):
-        return False
