@@ -1,7 +1,6 @@
 """Daphne and the protocol servers in one process and one loop. Importing this installs Twisted's reactor."""
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -116,9 +115,6 @@ class GatewayServer(Server):
             return
         self.started.set()
         if self.stopping is None:
-            # What lives now lives for ever; without it the oldest generation's collections are felt as pauses.
-            gc.collect()
-            gc.freeze()
             self.announce(self.ports[0].getHost().port)
 
     def on_signal(self, number: int) -> None:

@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 import logging
 import sys
-from collections.abc import Coroutine
+from collections import deque
+from collections.abc import Coroutine, Generator
 from secrets import token_hex
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from channels.consumer import AsyncConsumer
 from django.db import DatabaseError
@@ -24,13 +25,31 @@ logger = logging.getLogger(__name__)
 QUEUE_FRAMES = 1024
 QUEUE_BYTES = 1024 * 1024
 CLOSE_SECONDS = 3.0
-END: None = None
 
 open_sockets: "set[Socket]" = set()
 
 
+class Begun:
+    """A coroutine that was begun where nobody can wait, and waits for something after all. To be awaited once."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, None], waits_for: Any) -> None:
+        self._coroutine = coroutine
+        self._waits_for = waits_for
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        with contextlib.suppress(StopIteration):
+            while True:
+                try:
+                    yield self._waits_for
+                except BaseException as error:
+                    self._waits_for = self._coroutine.throw(error)
+                else:
+                    self._waits_for = self._coroutine.send(None)
+
+
 class Socket(AsyncConsumer):
-    """A WebSocket. Reads frames in order; writes through one task, so that a slow client holds nobody up.
+    """A WebSocket. Reads frames in order. Writes at once to a client that has taken all before: that saves a task, a
+    queue and a turn of the loop for every frame. For a slower one a task writes, so that it holds nobody up.
 
     No channel layer, and none of Channels' dispatch, which queues behind the one thread that all consumers share.
     """
@@ -39,10 +58,12 @@ class Socket(AsyncConsumer):
     scope: Scope
     tag: str
     finished: asyncio.Event
-    _queue: asyncio.Queue[str | None]
+    _send: Send
+    _ending: asyncio.Future[None]
     _tasks: "set[asyncio.Task[None]]"
-    _writer: "asyncio.Task[None]"
-    _unwritten: int = 0
+    _unwritten: deque[tuple[str | Begun, int]]
+    _unwritten_bytes: int = 0
+    _writer: "asyncio.Task[None] | None" = None
     _over: bool = False
     _code: int | None = None
 
@@ -75,37 +96,69 @@ class Socket(AsyncConsumer):
         """Takes a frame at once. A client that leaves a whole queue unread is too slow, and comes back later."""
         if self._over:
             return
-        if self._unwritten > QUEUE_BYTES or self._queue.full():
+        if self._writer is None:
+            self._write_now(text)
+        elif self._is_full(QUEUE_BYTES):
             flow.counts.slow_readers += 1
             self.end(flow.TOO_SLOW)
         else:
-            self._unwritten += sys.getsizeof(text)
-            self._queue.put_nowait(text)
+            self._write_later(text, text)
 
     def offer_lightly(self, text: str) -> None:
         """Takes a frame that nobody misses."""
-        if self._queue.qsize() < QUEUE_FRAMES // 2:
+        if len(self._unwritten) < QUEUE_FRAMES // 2:
             self.offer(text)
 
     async def put(self, text: str) -> None:
         """Takes a frame as soon as there is room."""
-        if self._unwritten > QUEUE_BYTES // 2:
-            await self._queue.join()
-        if not self._over:
-            self._unwritten += sys.getsizeof(text)
-            await self._queue.put(text)
+        while self._writer is not None and not self._over and self._is_full(QUEUE_BYTES // 2):
+            await asyncio.wait({self._writer})
+        self.offer(text)
 
     def end(self, code: int) -> None:
-        """Closes with that code, after what is already queued; at once where the queue does not move."""
+        """Closes with that code, after what is already to be written, if that moves."""
         if self._over:
             return
         self._over, self._code = True, code
         if code != frames.GOING_AWAY:
             refused("socket", str(code))
+        self._end()
+
+    def _end(self) -> None:
+        if not self._ending.done():
+            self._ending.set_result(None)
+
+    # Writing
+
+    def _is_full(self, most: int) -> bool:
+        return self._unwritten_bytes > most or len(self._unwritten) >= QUEUE_FRAMES
+
+    def _write_now(self, text: str) -> None:
+        sending = cast("Coroutine[Any, Any, None]", self._send({"type": "websocket.send", "text": text}))
         try:
-            self._queue.put_nowait(END)
-        except asyncio.QueueFull:
-            self._writer.cancel()
+            waits_for = sending.send(None)
+        except StopIteration:
+            return
+        except Exception:
+            self._end()  # The client has gone; the reader hears of it too.
+        else:
+            self._write_later(Begun(sending, waits_for), text)
+
+    def _write_later(self, what: "str | Begun", text: str) -> None:
+        self._unwritten.append((what, sys.getsizeof(text)))
+        self._unwritten_bytes += sys.getsizeof(text)
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write())
+
+    async def _write(self) -> None:
+        try:
+            while self._unwritten:
+                what, size = self._unwritten.popleft()
+                await (self._send({"type": "websocket.send", "text": what}) if isinstance(what, str) else what)
+                self._unwritten_bytes -= size
+            self._writer = None
+        except Exception:
+            self._end()
 
     def spawn(self, job: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """A task that ends with the socket. Where it fails, the socket ends."""
@@ -126,7 +179,9 @@ class Socket(AsyncConsumer):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope, self.tag = scope, token_hex(8)
-        self._queue = asyncio.Queue(QUEUE_FRAMES)
+        self._send = send
+        self._ending = asyncio.get_running_loop().create_future()
+        self._unwritten = deque()
         self._tasks = set()
         await receive()
         reason = await self.refusal()
@@ -140,16 +195,16 @@ class Socket(AsyncConsumer):
 
     async def _run(self, receive: Receive, send: Send) -> None:
         self.finished = asyncio.Event()
-        self._writer = asyncio.create_task(self._write(send))
         reader = asyncio.create_task(self._read(receive))
+        reader.add_done_callback(lambda _: self._end())
         open_sockets.add(self)
         try:
             self.opened()
-            await asyncio.wait({reader, self._writer}, return_when=asyncio.FIRST_COMPLETED)
+            await self._ending
             await self._close(send)
             await self.ended()
         finally:
-            await self._clean_up({reader, self._writer})
+            await self._clean_up(reader)
         if not reader.cancelled() and (error := reader.exception()) is not None:
             raise error
 
@@ -158,7 +213,6 @@ class Socket(AsyncConsumer):
             event = await receive()
             if event["type"] == "websocket.disconnect":
                 self._over = True
-                self._writer.cancel()
             else:
                 await self._take(event)
 
@@ -191,29 +245,27 @@ class Socket(AsyncConsumer):
             logger.debug("Not ready for a frame: %s", type(error).__name__)
             raise BadFrame("not_ready", "Not ready just now: try again.", getattr(frame, "id", None)) from None
 
-    async def _write(self, send: Send) -> None:
-        with contextlib.suppress(OSError):  # The client has gone; the reader hears of it too.
-            while (text := await self._queue.get()) is not END:
-                await send({"type": "websocket.send", "text": text})
-                self._unwritten -= sys.getsizeof(text)
-                self._queue.task_done()
-
     async def _close(self, send: Send) -> None:
-        """Writes what is queued, then the code. Where the client went first there is nothing to write."""
+        """Writes what is left, then the code. Where the client went first there is nothing to write."""
         if self._code is not None:
-            await asyncio.wait({self._writer}, timeout=CLOSE_SECONDS)
-            self._writer.cancel()
+            if self._writer is not None:
+                await asyncio.wait({self._writer}, timeout=CLOSE_SECONDS)
+            self._stop_writing()
             with contextlib.suppress(OSError, TimeoutError):
                 await asyncio.wait_for(send({"type": "websocket.close", "code": self._code}), CLOSE_SECONDS)
         self._over = True
-        # Whoever waits for room in the queue waits no longer.
-        while not self._queue.empty():
-            self._queue.get_nowait()
+        self._stop_writing()
 
-    async def _clean_up(self, own: "set[asyncio.Task[None]]") -> None:
+    def _stop_writing(self) -> None:
+        """Whoever waits for room waits no longer."""
+        self._unwritten.clear()
+        if self._writer is not None:
+            self._writer.cancel()
+
+    async def _clean_up(self, reader: "asyncio.Task[None]") -> None:
         open_sockets.discard(self)
         self._over = True
-        running = own | self._tasks
+        running = {reader, *self._tasks, *({self._writer} if self._writer else ())}
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
