@@ -68,7 +68,7 @@ leaver = map_with(Leaver.as_asgi())
 def lose_rings(share: float) -> None:
     """Of every call that would tell this process's sockets of news, that share is lost."""
     ring = Ring.ring
-    Ring.ring = lambda self, news: None if random.random() < share else ring(self, news)  # type: ignore[method-assign]
+    Ring.ring = lambda self, *news: None if random.random() < share else ring(self, *news)  # type: ignore[method-assign]
 
 
 lose_rings(float(os.environ.get("LOSE_RINGS", "0")))
