@@ -25,6 +25,7 @@ from gateway.errors import Deleted, NotReady
 from gateway.fields import clean
 from gateway.figures import Figures
 from gateway.handlers import Route, find_route
+from gateway.housekeeping import Housekeeping
 from gateway.logs import event
 from gateway.metrics import Metrics, refused
 from gateway.models import Conversation, Kind, Node
@@ -100,6 +101,7 @@ class Engine:
         self.most_sends = int(settings.HANDLER_SENDS_MAX)
         self.outbox = Outbox(self)
         self.announcer = Announcer(self, lambda: None if self._node is None else self._node.pk)
+        self.housekeeping = Housekeeping(self)
         self.deadlines = Deadlines()
         self.protocols: dict[str, ProtocolServer] = {}
         self.quarantine = Quarantine()
@@ -139,7 +141,14 @@ class Engine:
         layers.shelter_configured()
         self.ring.start()
         await self._recover(set() if dead is None else last_words(dead))
-        for job in (self._tick(), self._look(), self.slow.watch(), self.watch.run(), self.announcer.run()):
+        for job in (
+            self._tick(),
+            self._look(),
+            self.slow.watch(),
+            self.watch.run(),
+            self.announcer.run(),
+            self.housekeeping.run(),
+        ):
             self.spawn(job)
         _set_current(self)
         for protocol in self.protocols.values():

@@ -3,12 +3,17 @@ literals, and Django passes values as parameters."""
 
 from django.db.models import BooleanField, F, Func
 
-from gateway.models import UNSETTLED, Status
+from gateway.models import FAILED, UNSETTLED, Status
 
 
 def leaving() -> Func:
     """As the index message_outbox."""
     return _one_of((Status.QUEUED, Status.SENDING))
+
+
+def failed() -> Func:
+    """As the index message_failed."""
+    return _one_of(FAILED)
 
 
 def unsettled() -> Func:

@@ -16,6 +16,9 @@ from gateway.console_models import Reply as Reply
 from gateway.console_models import Role as Role
 from gateway.console_models import Tag as Tag
 from gateway.fields import JSONText
+from gateway.tallies import Bookmark as Bookmark
+from gateway.tallies import Tally as Tally
+from gateway.tallies import Visit as Visit
 
 
 class Direction(models.TextChoices):
@@ -60,6 +63,7 @@ class Status(models.TextChoices):
 
 
 UNSETTLED = (Status.RECEIVED, Status.IN_HAND)
+FAILED = (Status.FAILED, Status.DEAD, Status.UNKNOWN)
 
 
 class Node(models.Model):
@@ -287,6 +291,7 @@ class Message(models.Model):
             ),
             models.Index(fields=["id"], condition=Q(status__in=["queued", "sending"]), name="message_outbox"),
             models.Index(fields=["id"], condition=Q(status__in=["unknown", "dead"]), name="message_doubtful"),
+            models.Index(fields=["at"], condition=Q(status__in=["failed", "dead", "unknown"]), name="message_failed"),
             models.Index(fields=["conversation", "ref"], condition=~Q(ref=""), name="message_ref"),
             models.Index(
                 fields=["conversation", "external_id"], condition=Q(external_id__isnull=False), name="message_external"

@@ -28,6 +28,7 @@ class Page(NamedTuple):
 PAGES = [
     Page("console", "Conversations", "chats", Role.WATCH),
     Page("console-replies", "Replies", "replies", Role.WATCH),
+    Page("console-dashboard", "Dashboard", "chart", Role.WATCH),
     Page("console-announcements", "Announce", "announce", Role.LEAD),
     Page("console-audit", "Audit log", "audit", Role.LEAD),
 ]

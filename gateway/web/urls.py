@@ -1,12 +1,13 @@
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path, re_path
 
-from gateway.web import announcements, audit_page, health, replies, views, widget_files
+from gateway.web import announcements, audit_page, dashboard, health, replies, views, widget_files
 from gateway.web.signing_in import paced
 
 # A key that every database can hold.
 PK = r"(?P<pk>[0-9]{1,18})"
 ACTION = r"(?P<action>confirm|pause|resume|cancel|discard)"
+TABLE = rf"(?P<name>{'|'.join(dashboard.TABLES)})"
 
 urlpatterns = [
     path("", views.demo, name="demo"),
@@ -29,6 +30,8 @@ urlpatterns = [
     re_path(rf"^console/announcements/{PK}/$", announcements.announcement, name="console-announcement"),
     re_path(rf"^console/announcements/{PK}/progress/$", announcements.progress, name="console-announcement-progress"),
     re_path(rf"^console/announcements/{PK}/{ACTION}/$", announcements.act, name="console-announcement-act"),
+    path("console/dashboard/", dashboard.page, name="console-dashboard"),
+    re_path(rf"^console/dashboard/{TABLE}[.]csv$", dashboard.csv_file, name="console-dashboard-csv"),
     path("console/logout/", LogoutView.as_view(), name="console-logout"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
