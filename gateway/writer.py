@@ -107,7 +107,7 @@ def run_group(
         wants = Wants()
         for operation in operations:
             operation.needs(wants)
-        group = Group(memory, wants)
+        group = Group(memory, wants, attempt.transaction if attempt else "")
         results = [operation.apply(group) for operation in operations]
         group.flush()
         if attempt is not None:

@@ -6,10 +6,12 @@ from typing import Any
 from uuid import UUID
 
 from gateway.fields import clean
-from gateway.models import Contact, Conversation, Direction, Message, Sender, Status
+from gateway.models import UNSETTLED, Direction, Message, Sender, Status
 from gateway.parts import part_of
+from gateway.transcript.feeding import take_in_hand
 from gateway.transcript.group import Group, Wants, is_held, receipt
 from gateway.transcript.moving import move_chat
+from gateway.transcript.rows import ContactRow, ConversationRow, MessageRow
 from gateway.transcript.saying import add_outbound, by_external_id, change_seen_text
 from gateway.transcript.scopes import end_scope
 from gateway.types import Inbound, Person, Receipt
@@ -18,6 +20,8 @@ from gateway.types import Inbound, Person, Receipt
 @dataclass(frozen=True, slots=True)
 class Accept:
     """Update → row. `handled`: the application has a handler for it; `farewell`: it has one for the end of its scope.
+    `take`: where nothing of its conversation waits, it is in hand at once, as if a Begin had followed; `neutral` is
+    Begin's.
 
     Returns a function that gives the Receipt. A second delivery of the same update is a no-op.
     """
@@ -25,14 +29,21 @@ class Accept:
     inbound: Inbound
     handled: bool
     farewell: bool
+    take: bool = False
+    neutral: bool = False
 
     def needs(self, wants: Wants) -> None:
         inbound = self.inbound
-        wants.keys.add((inbound.protocol, inbound.bot, inbound.key))
+        key = inbound.protocol, inbound.bot, inbound.key
+        wants.keys.add(key)
+        if inbound.person is not None:
+            wants.people[key] = inbound.person.id
         if inbound.update_id is not None:
             wants.updates[inbound.bot].add(inbound.update_id)
         if inbound.client_id is not None:
-            wants.client_ids.add(inbound.client_id)
+            wants.client_ids[key].add(inbound.client_id)
+        if self.take:
+            wants.free.add(key)
 
     def apply(self, group: Group) -> Callable[[], Receipt]:
         known = group.known_update(self.inbound.bot, self.inbound.update_id)
@@ -49,53 +60,45 @@ class Accept:
         return receipt(message)
 
     def _again(self, group: Group, known: Message) -> Callable[[], Receipt]:
-        if known.pk is not None and known.status == Status.RECEIVED:
+        if known.pk is not None and group.status_of(known) in UNSETTLED:
             # Its first commit may have been done and the answer lost with the line: then nobody feeds it.
             group.again.append((group.conversation(known.conversation_id), known))
         return receipt(known, duplicate=True)
 
-    def _conversation(self, group: Group) -> Conversation:
+    def _conversation(self, group: Group) -> ConversationRow:
         inbound = self.inbound
         conversation = group.find(inbound.protocol, inbound.bot, inbound.key)
         if conversation is None:
             conversation = self._create(group)
-        elif inbound.person is not None and group.memory.people.get(conversation.pk) != inbound.person:
-            if conversation.contact is not None:
-                _update_contact(group, conversation.contact, inbound.person)
-            group.memory.people[conversation.pk] = inbound.person
+        elif inbound.person is not None and group.last_written_of(conversation) != inbound.person:
+            _update_contact(group, group.contact(conversation), inbound.person)
+            group.wrote(conversation, inbound.person)
         for name in ("chat", "address"):
             value = getattr(inbound, name)
             if value and value != getattr(conversation, name):
                 group.alter(conversation, **{name: value})
         return conversation
 
-    def _create(self, group: Group) -> Conversation:
-        inbound, bot = self.inbound, group.bot(self.inbound.bot)
-        contact = _contact(group, inbound.protocol, inbound.bot, inbound.person) if inbound.person else None
-        conversation = Conversation(
-            bot=bot,
-            contact=contact,
-            protocol=inbound.protocol,
-            key=inbound.key,
-            part=part_of(inbound.protocol, inbound.bot, inbound.key),
-            chat=inbound.chat,
-            address=inbound.address,
-            banned=contact is not None and contact.banned_at is not None,
-            changed_at=group.now,
-        )
+    def _create(self, group: Group) -> ConversationRow:
+        inbound = self.inbound
+        facts: dict[str, Any] = {"chat": inbound.chat, "address": inbound.address}
         if inbound.uuid is not None:
-            conversation.uuid = UUID(inbound.uuid)
-        conversation.save(force_insert=True)
-        group.keep(conversation, inbound.bot)
-        return conversation
+            facts["uuid"] = UUID(inbound.uuid)
+        if inbound.person is not None:
+            contact = _contact(group, inbound.protocol, inbound.bot, inbound.person)
+            facts |= {"newcomer": contact, "person": inbound.person, "banned": contact.banned_at is not None}
+        facts["part"] = part_of(inbound.protocol, inbound.bot, inbound.key)
+        return group.create(inbound.bot, protocol=inbound.protocol, key=inbound.key, **facts)
 
-    def _add(self, group: Group, conversation: Conversation) -> Message:
+    def _add(self, group: Group, conversation: ConversationRow) -> MessageRow:
         inbound = self.inbound
         status = Status.RECEIVED
         if inbound.error:
             status = Status.DEAD
         elif not self.handled or is_held(conversation) or conversation.banned:
             status = Status.DONE
+        elif self.take and not inbound.blocked and group.is_free(conversation):
+            status = Status.IN_HAND
         message = group.add(
             conversation,
             direction=Direction.IN,
@@ -111,16 +114,21 @@ class Accept:
             external_id=inbound.external_id,
             error=clean(inbound.error),
             status=status,
-            settled_at=None if status == Status.RECEIVED else group.now,
+            feedings=int(status == Status.IN_HAND),
+            settled_at=None if status in UNSETTLED else group.now,
         )
         group.know(message)
-        if status == Status.RECEIVED:
+        if status == Status.IN_HAND:
+            message.begun = take_in_hand(group, conversation)
+            if self.neutral and inbound.courtesy is not None:
+                add_outbound(group, conversation, inbound.courtesy, sender=Sender.SYSTEM)
+        if status in UNSETTLED:
             group.to_feed(conversation, message)
         elif inbound.courtesy is not None:
             add_outbound(group, conversation, inbound.courtesy, sender=Sender.SYSTEM)
         return message
 
-    def _consequences(self, group: Group, conversation: Conversation) -> None:
+    def _consequences(self, group: Group, conversation: ConversationRow) -> None:
         inbound = self.inbound
         if inbound.edits is not None and conversation.rev:
             edited = by_external_id(group, conversation, inbound.edits)
@@ -129,42 +137,40 @@ class Accept:
         if inbound.blocked and conversation.open:
             end_scope(group, conversation, "blocked", farewell=self.farewell)
 
-    def _note_blocked(self, group: Group, conversation: Conversation) -> None:
+    def _note_blocked(self, group: Group, conversation: ConversationRow) -> None:
         blocked, reachable = self.inbound.blocked, group.memory.reachable
         if blocked is None or (not blocked and conversation.contact_id in reachable):
             return
-        contact = conversation.contact
-        if contact is not None:
+        contact = group.contact(conversation)
+        if contact is None:
+            return
+        if blocked or contact.blocked_at is not None:
             group.alter(contact, blocked_at=group.now if blocked else None)
+        if contact.pk is not None:
             (reachable.discard if blocked else reachable.add)(contact.pk)
 
 
-def _contact(group: Group, protocol: str, bot: str, person: Person) -> Contact:
-    contact, created = Contact.objects.get_or_create(
-        bot=group.bot(bot),
-        protocol=protocol,
-        external_id=person.id,
-        defaults={
-            "name": clean(person.name)[:256],
-            "username": clean(person.username)[:256],
-            "language": clean(person.language)[:35],
-            "details": person.details or {},
-            "user_id": person.user_id,
-        },
-    )
-    if not created:
-        _update_contact(group, contact, person)
+def _contact(group: Group, protocol: str, bot: str, person: Person) -> ContactRow:
+    contact = group.met(protocol, bot, person.id)
+    if contact is None:
+        facts = {**_facts(person), "user_id": person.user_id, "details": person.details or {}}
+        return group.meet(bot, protocol=protocol, external_id=person.id, **facts)
+    _update_contact(group, contact, person)
     return contact
 
 
-def _update_contact(group: Group, contact: Contact, person: Person) -> None:
-    if contact.external_id != person.id:
-        return
-    facts: dict[str, Any] = {
+def _facts(person: Person) -> dict[str, Any]:
+    return {
         "name": clean(person.name)[:256],
         "username": clean(person.username)[:256],
         "language": clean(person.language)[:35],
     }
+
+
+def _update_contact(group: Group, contact: ContactRow | None, person: Person) -> None:
+    if contact is None or contact.external_id != person.id:
+        return
+    facts = _facts(person)
     if person.details is not None:
         facts["details"] = person.details
     if person.user_id is not None:

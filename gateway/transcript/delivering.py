@@ -5,8 +5,9 @@ from datetime import timedelta
 from typing import Any
 
 from gateway.fields import clean
-from gateway.models import Conversation, Kind, Status
+from gateway.models import Kind, Status
 from gateway.transcript.group import Group, Wants
+from gateway.transcript.rows import ConversationRow
 from gateway.transcript.saying import OutRow, by_ref, change_seen_text, report
 from gateway.transcript.scopes import end_scope
 
@@ -40,7 +41,7 @@ class Mark:
         conversation, row = group.conversation(self.row.conversation), self.row
         if self.status == Status.SENDING and not group.is_queued(row.pk):
             return False
-        if self.status == Status.SENDING and row.announcement and _has_blocked(conversation):
+        if self.status == Status.SENDING and row.announcement and _has_blocked(group, conversation):
             reason = "The user has blocked the bot; an announcement is not tried again."
             group.change_status(conversation, row.pk, Status.FAILED, error=reason, settled_at=group.now)
             return False
@@ -61,21 +62,22 @@ class Mark:
             return {"settled_at": group.now, "external_id": self.external_id}
         return {"settled_at": group.now}
 
-    def _finish(self, group: Group, conversation: Conversation) -> None:
+    def _finish(self, group: Group, conversation: ConversationRow) -> None:
         row, sent = self.row, self.status == Status.SENT
         if sent and row.kind == Kind.EDIT and row.ref:
             change_seen_text(group, by_ref(group, conversation, row.ref), row.text, row.buttons, row.rich)
         if self.reports and row.ref:
             report(group, conversation, row.ref, {"result": self.result} if sent else {"error": self.error})
-        if self.blocked and conversation.contact is not None:
-            group.alter(conversation.contact, blocked_at=group.now)
-            group.memory.reachable.discard(conversation.contact.pk)
+        if self.blocked and (contact := group.contact(conversation)) is not None:
+            group.alter(contact, blocked_at=group.now)
+            group.memory.reachable.discard(contact.pk)
         if (self.blocked or self.gone) and conversation.open:
             end_scope(group, conversation, "blocked", farewell=self.farewell)
 
 
-def _has_blocked(conversation: Conversation) -> bool:
-    return conversation.contact is not None and conversation.contact.blocked_at is not None
+def _has_blocked(group: Group, conversation: ConversationRow) -> bool:
+    contact = group.contact(conversation)
+    return contact is not None and contact.blocked_at is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,18 @@
 """Row → application, and a row's end state."""
 
+import json
 import logging
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
-from gateway.fields import clean
+from gateway.fields import clean, dump
 from gateway.logs import event
-from gateway.models import Conversation, Kind, Message, Sender, Status
+from gateway.models import Kind, Message, Sender, Status
 from gateway.transcript.group import Group, Wants, is_held
+from gateway.transcript.rows import ContactRow, ConversationRow, MessageRow
 from gateway.transcript.saying import add_outbound
 from gateway.transcript.scopes import close_scope, end_scope, has_unsettled, start_clock
 from gateway.types import Outbound, Person
@@ -21,7 +24,8 @@ APOLOGY_ORDINAL = -1
 
 @dataclass(frozen=True, slots=True)
 class InRow:
-    """An inbound row on its way through the application. `feedings` counts those before this one."""
+    """An inbound row on its way through the application. `feedings` counts those before this one. `begun`: it was taken
+    in hand as it came."""
 
     pk: int
     conversation: int
@@ -30,9 +34,11 @@ class InRow:
     event: dict[str, Any]
     text: str
     feedings: int
+    begun: "Begun | None" = None
 
 
 def in_row(message: Message) -> InRow:
+    begun = message.begun if isinstance(message, MessageRow) else None
     return InRow(
         message.pk,
         message.conversation_id,
@@ -40,7 +46,8 @@ def in_row(message: Message) -> InRow:
         message.method,
         message.payload,
         message.text,
-        message.feedings,
+        message.feedings if begun is None else 0,
+        begun,
     )
 
 
@@ -84,40 +91,48 @@ class Begin:
             if self.courtesy is not None:
                 add_outbound(group, conversation, self.courtesy, sender=Sender.SYSTEM)
             return Begun(fed=False)
-        resumed = conversation.open
         group.change_status(conversation, row.pk, Status.IN_HAND, feedings=row.feedings + 1)
-        group.alter(conversation, deadline=None)
-        if not resumed:
-            group.alter(conversation, open=True, session={})
+        begun = take_in_hand(group, conversation, fresh=self.fresh)
         if self.neutral and self.courtesy is not None and row.feedings == 0:
             add_outbound(group, conversation, self.courtesy, sender=Sender.SYSTEM)
-        if self.fresh or not resumed:
-            return _begun(conversation, resumed=resumed)
-        return Begun(fed=True, resumed=True, address=conversation.address)
+        return begun
 
-    def _unfed(self, conversation: Conversation) -> bool:
+    def _unfed(self, conversation: ConversationRow) -> bool:
         if self.row.kind in (Kind.RESULT, Kind.RESUME, Kind.DISCONNECT) and not conversation.open:
             return True  # They belong to a scope that has ended, and open none.
         return (is_held(conversation) or conversation.banned) and self.row.kind != Kind.DISCONNECT
 
 
-def _begun(conversation: Conversation, *, resumed: bool) -> Begun:
-    contact = conversation.contact
-    user: AbstractBaseUser | AnonymousUser = AnonymousUser()
-    person = Person("")
-    if contact is not None:
-        person = Person(contact.external_id, contact.name, contact.username, contact.language, contact.user_id)
-        user = contact.user or user
+def take_in_hand(group: Group, conversation: ConversationRow, *, fresh: bool = False) -> Begun:
+    """Its clock stands; where no scope is open, one begins."""
+    resumed = conversation.open
+    if conversation.deadline is not None:
+        group.alter(conversation, deadline=None)
+    if not resumed:
+        group.alter(conversation, open=True, session={})
+    if resumed and not fresh:
+        return Begun(fed=True, resumed=True, address=conversation.address)
+    contact = group.contact(conversation)
     return Begun(
         True,
         resumed,
-        conversation.session,
+        json.loads(dump(conversation.session)),  # The application changes it in place.
         str(conversation.uuid),
         conversation.chat,
         conversation.address,
-        person,
-        user,
+        Person("") if contact is None else _person(contact),
+        _user(contact),
     )
+
+
+def _person(contact: ContactRow) -> Person:
+    return Person(contact.external_id, contact.name, contact.username, contact.language, contact.user_id)
+
+
+def _user(contact: ContactRow | None) -> AbstractBaseUser | AnonymousUser:
+    if contact is None or contact.user_id is None:
+        return AnonymousUser()
+    return get_user_model().objects.filter(pk=contact.user_id).first() or AnonymousUser()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +171,7 @@ class Settle:
             start_clock(group, conversation, self.timeout)
         return conversation.deadline is not None
 
-    def _apologise(self, group: Group, conversation: Conversation, apology: Outbound) -> None:
+    def _apologise(self, group: Group, conversation: ConversationRow, apology: Outbound) -> None:
         """Once for an event, however often it is replayed."""
         if self.row.feedings and Message.objects.filter(cause_id=self.row.pk, ordinal=APOLOGY_ORDINAL).exists():
             return
@@ -204,7 +219,7 @@ class End:
         return True
 
 
-def _is_attended(conversation: Conversation) -> bool:
+def _is_attended(conversation: ConversationRow) -> bool:
     return conversation.deadline is None or conversation.waiting or is_held(conversation)
 
 
@@ -224,7 +239,7 @@ class Recover:
 
     def apply(self, group: Group) -> tuple[int, int]:
         conversation = group.conversation(self.conversation)
-        rows = Message.objects.filter(conversation=conversation, status__in=(Status.IN_HAND, Status.SENDING))
+        rows = Message.objects.filter(conversation_id=conversation.pk, status__in=(Status.IN_HAND, Status.SENDING))
         in_hand = sending = 0
         for message in rows.order_by("pk"):
             if message.status == Status.IN_HAND:
@@ -240,7 +255,7 @@ class Recover:
                 self._unknown(group, conversation, message)
         return in_hand, sending
 
-    def _unknown(self, group: Group, conversation: Conversation, message: Message) -> None:
+    def _unknown(self, group: Group, conversation: ConversationRow, message: Message) -> None:
         once = message.at_most_once or conversation.bot.at_most_once
         error = "The process died while the call was under way: nobody knows whether it was done."
         status = Status.UNKNOWN if once else Status.QUEUED

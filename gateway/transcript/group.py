@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -13,26 +14,41 @@ from django.utils import timezone
 
 from gateway.errors import Deleted, Denied
 from gateway.fields import clean
-from gateway.models import Bot, Conversation, Direction, Kind, Message, Sender, Status
+from gateway.models import UNSETTLED, Bot, Contact, Conversation, Direction, Kind, Message, Sender, Status
 from gateway.transcript import statements
+from gateway.transcript.rows import CONTACTS, CONVERSATIONS, MESSAGES, ContactRow, ConversationRow, MessageRow
 from gateway.types import Person, Receipt
 
 WORDS = (Kind.MESSAGE, Kind.BUTTON)
 REMEMBERED = 100_000
-# A bot's columns are changed in the admin, which tells nobody.
-BOTS_SECONDS = 5.0
+KEPT_CONVERSATIONS = 20_000
+KEPT_UPDATES = 10_000
+# What the admin changes of bots and contacts it tells nobody.
+LOOKED_UP_AGAIN_SECONDS = 5.0
+
+Key = tuple[str, str, str]
+"""Protocol, bot, and the conversation's own key."""
 
 
 @dataclass(slots=True)
 class Memory:
     """What the writer remembers between groups, to ask the database less. Forgotten whenever a group fails.
 
-    `people`: what was last written of a conversation's contact; `reachable`: contacts that have not blocked the bot.
+    `conversations` are as this process has last written or read them; the database is asked in each transaction whether
+    they still are (statements.py). `updates` and `clients` came lately; while it is `trusting`, what is in neither is
+    taken for new. Where that is wrong the database refuses the group, which then looks everything up. `people`: what
+    was last written of a conversation's contact; `reachable`: contacts that have not blocked the bot.
     """
 
     bots: dict[str, Bot] = field(default_factory=dict)
-    bots_until: float = 0.0
-    keys: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    contacts: dict[int, ContactRow] = field(default_factory=dict)
+    until: float = 0.0
+    conversations: dict[int, ConversationRow] = field(default_factory=dict)
+    version: int | None = None
+    keys: dict[Key, int] = field(default_factory=dict)
+    updates: dict[tuple[int, int], None] = field(default_factory=dict)
+    clients: dict[tuple[int, str], None] = field(default_factory=dict)
+    trusting: bool = False
     people: dict[int, Person] = field(default_factory=dict)
     reachable: set[int] = field(default_factory=set)
 
@@ -41,19 +57,36 @@ class Memory:
         self.keys.clear()
         self.people.clear()
         self.reachable.clear()
+        self.forget_rows()
+        self.version, self.trusting = None, False
 
-    def refresh_bots(self) -> None:
+    def forget_rows(self) -> None:
+        self.conversations.clear()
+        self.contacts.clear()
+
+    def refresh(self) -> None:
         now = time.monotonic()
-        if now > self.bots_until:
+        if now > self.until:
             self.bots.clear()
-            self.bots_until = now + BOTS_SECONDS
+            self.contacts.clear()
+            self.until = now + LOOKED_UP_AGAIN_SECONDS
 
-    def remember(self, key: tuple[str, str, str], pk: int) -> None:
+    def remember(self, key: Key, pk: int) -> None:
         if len(self.keys) >= REMEMBERED:
             self.keys.clear()
             self.people.clear()
             self.reachable.clear()
         self.keys[key] = pk
+
+    def keep(self, rows: dict[int, ConversationRow]) -> None:
+        self.conversations |= rows
+        _forget_oldest(self.conversations, KEPT_CONVERSATIONS)
+
+
+def _forget_oldest(kept: dict[Any, Any], most: int) -> None:
+    if len(kept) > most:
+        for old in list(islice(kept, len(kept) - most + most // 10)):
+            del kept[old]
 
 
 @dataclass(slots=True)
@@ -70,62 +103,120 @@ class Written:
 
 @dataclass(slots=True)
 class Wants:
-    """What the operations of a group will need, so that each kind is loaded at once."""
+    """What the operations of a group will need, so that each kind is loaded at once. `free`: keys of conversations of
+    which it matters whether anything is unsettled."""
 
     conversations: set[int] = field(default_factory=set)
-    keys: set[tuple[str, str, str]] = field(default_factory=set)
+    keys: set[Key] = field(default_factory=set)
+    people: dict[Key, str] = field(default_factory=dict)
     updates: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
-    client_ids: set[str] = field(default_factory=set)
+    client_ids: dict[Key, set[str]] = field(default_factory=lambda: defaultdict(set))
     statuses: set[int] = field(default_factory=set)
+    free: set[Key] = field(default_factory=set)
 
 
 class Group:
     """What a group of operations does to the rows. After `flush`: `inbox` and `outbox` hold the rows that go on from
-    here, `news` each touched conversation's newest rev, and `written` what was changed in it. For the figures: `added`;
-    `moved`, the rows that have another status now, as (conversation, row, status, whether a call's outcome is unknown);
-    `operations`; and the `seconds` that all of it took, the commit included."""
+    here, `news` each touched conversation's newest rev, `written` what was changed in it, and `holders` those that an
+    operator has taken or left. For the figures: `added`; `moved`, the rows that have another status now, as
+    (conversation, row, status, whether a call's outcome is unknown); `operations`; and the `seconds` that all of it
+    took, the commit included.
 
-    def __init__(self, memory: Memory, wants: Wants) -> None:
+    Conversations and new messages are light twins of their models (rows.py); a new one has no `pk` before the flush.
+    """
+
+    def __init__(self, memory: Memory, wants: Wants, transaction: str = "") -> None:
         self.memory = memory
         self.now: datetime = timezone.now()
         self.inbox: list[tuple[Conversation, Message]] = []
         self.outbox: list[tuple[Conversation, Message]] = []
         self.again: list[tuple[Conversation, Message]] = []
-        self.added: list[Message] = []
-        self.written: dict[int, Written] = {}
+        self.added: list[MessageRow] = []
         self.moved: list[tuple[Conversation, int, str, bool]] = []
+        self.news: dict[int, int] = {}
+        self.written: dict[int, Written] = {}
+        self.holders: list[int] = []
         self.operations = 0
         self.seconds = 0.0
-        self._conversations: dict[int, Conversation] = {}
-        self._changes: dict[tuple[type[models.Model], int], dict[str, Any]] = defaultdict(dict)
+        self._stamp = statements.database().stamp(transaction)
+        self._bots: dict[int, Bot] = {}
+        self._conversations: dict[int, ConversationRow] = {}
+        self._created: dict[Key, ConversationRow] = {}
+        self._met: dict[Key, ContactRow] = {}
+        self._changed: dict[int, ConversationRow] = {}
+        self._written: dict[int, tuple[ConversationRow, Written]] = {}
+        self._others: dict[tuple[type[models.Model], int], dict[str, Any]] = defaultdict(dict)
+        self._messages: dict[int, dict[str, Any]] = defaultdict(dict)
         self._updates: dict[tuple[int, int], Message] = {}
         self._clients: dict[tuple[int, str], Message] = {}
-        memory.refresh_bots()
-        known = {pk for key in wants.keys if (pk := self._key(*key)) is not None}
-        self._load(wants.conversations | known)
-        self._load_updates(wants.updates)
-        self._load_clients(wants.client_ids)
+        memory.refresh()
+        self._load_keys(wants)
         self.statuses = statements.statuses(wants.statuses)
 
+    # What the operations need
+
+    def _load_keys(self, wants: Wants) -> None:
+        self._find_keys(wants.keys)
+        keys = self.memory.keys
+        self._load(wants.conversations | {keys[key] for key in wants.keys if key in keys})
+        self._load_people({key: person for key, person in wants.people.items() if key not in keys})
+        self._load_updates(wants.updates)
+        for key, client_ids in wants.client_ids.items():
+            if key in keys:
+                self._load_clients(keys[key], client_ids)
+        self._load_unsettled(wants.free)
+
+    def _find_keys(self, wanted: Iterable[Key]) -> None:
+        unknown: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for protocol, bot, key in wanted:
+            if (protocol, bot, key) not in self.memory.keys:
+                unknown[protocol, bot].append(key)
+        for (protocol, bot), keys in unknown.items():
+            found = Conversation.objects.filter(bot_id=self.bot(bot).pk, protocol=protocol, key__in=keys)
+            for pk, key in found.values_list("pk", "key"):
+                self.memory.remember((protocol, bot, key), pk)
+
     def _load(self, pks: Iterable[int]) -> None:
-        """Locks and loads conversations, always in the same order, so that two processes cannot wait for each other."""
         wanted = sorted(set(pks) - self._conversations.keys())
-        for row in statements.select(Conversation, "id", wanted, lock=True):
-            row.bot = self._bot_of(row.bot_id)
-            self._conversations[row.pk] = row
+        if not wanted:
+            return
+        found = statements.database().conversations(self.memory, wanted)
+        for row in found.values():
+            row.bot = self._bots.get(row.bot_id) or self._bot_of(row.bot_id)
+        self._conversations |= found
+        self.memory.keep(found)
+
+    def _load_people(self, wanted: dict[Key, str]) -> None:
+        """Who is talking in conversations that are new: they may be known from others."""
+        theirs: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for (protocol, bot, _), person in wanted.items():
+            theirs[protocol, bot].append(person)
+        for (protocol, bot), people in theirs.items():
+            where = "bot_id = %s AND protocol = %s AND external_id IN {keys}"
+            for contact in statements.select(CONTACTS, where, people, self.bot(bot).pk, protocol):
+                self._met[protocol, bot, contact.external_id] = contact
 
     def _load_updates(self, wanted: dict[str, set[int]]) -> None:
         for bot, ids in wanted.items():
-            bot_pk = self.bot(bot).pk
-            for message in statements.select(Message, "update_id", sorted(ids), "bot_id", bot_pk):
+            pk = self.bot(bot).pk
+            asked = [one for one in ids if not self.memory.trusting or (pk, one) in self.memory.updates]
+            for message in Message.objects.filter(bot_id=pk, update_id__in=asked) if asked else ():
                 self.know(message)
 
-    def _load_clients(self, wanted: set[str]) -> None:
-        for pk in self._conversations if wanted else ():
-            for message in statements.select(Message, "client_id", sorted(wanted), "conversation_id", pk):
-                self.know(message)
+    def _load_clients(self, pk: int, wanted: set[str]) -> None:
+        asked = [one for one in wanted if not self.memory.trusting or (pk, one) in self.memory.clients]
+        for message in Message.objects.filter(conversation_id=pk, client_id__in=asked) if asked else ():
+            self.know(message)
 
-    # Bots and conversations
+    def _load_unsettled(self, wanted: Iterable[Key]) -> None:
+        rows = {pk: self._conversations.get(pk) for key in wanted if (pk := self.memory.keys.get(key)) is not None}
+        asked = {pk: row for pk, row in rows.items() if row is not None and row.unsettled is None}
+        for row in asked.values():
+            row.unsettled = set()
+        for conversation, pk in statements.unsettled(asked):
+            asked[conversation].unsettled.add(pk)  # type: ignore[union-attr]
+
+    # Bots, conversations, contacts
 
     def bot(self, name: str) -> Bot:
         if name not in self.memory.bots:
@@ -133,12 +224,11 @@ class Group:
         return self.memory.bots[name]
 
     def _bot_of(self, pk: int) -> Bot:
-        for bot in self.memory.bots.values():
-            if bot.pk == pk:
-                return bot
-        return self.bot(Bot.objects.values_list("name", flat=True).get(pk=pk))
+        found = next((bot for bot in self.memory.bots.values() if bot.pk == pk), None)
+        self._bots[pk] = found or self.bot(Bot.objects.values_list("name", flat=True).get(pk=pk))
+        return self._bots[pk]
 
-    def conversation(self, pk: int) -> Conversation:
+    def conversation(self, pk: int) -> ConversationRow:
         """Raises Deleted."""
         if pk not in self._conversations:
             self._load([pk])
@@ -147,85 +237,159 @@ class Group:
         except KeyError:
             raise Deleted(pk) from None
 
-    def find(self, protocol: str, bot: str, key: str) -> Conversation | None:
-        pk = self._key(protocol, bot, key)
+    def find(self, protocol: str, bot: str, key: str) -> ConversationRow | None:
+        place = protocol, bot, key
+        if place in self._created:
+            return self._created[place]
+        if place not in self.memory.keys:
+            self._find_keys([place])
+        pk = self.memory.keys.get(place)
         if pk is None:
             return None
         self._load([pk])
         if pk not in self._conversations:  # Deleted meanwhile.
-            self.memory.keys.pop((protocol, bot, key), None)
+            self.memory.keys.pop(place, None)
         return self._conversations.get(pk)
 
-    def _key(self, protocol: str, bot: str, key: str) -> int | None:
-        pk = self.memory.keys.get((protocol, bot, key))
-        if pk is None:
-            found = Conversation.objects.filter(bot=self.bot(bot), protocol=protocol, key=key)
-            pk = found.values_list("pk", flat=True).first()
-            if pk is not None:
-                self.memory.remember((protocol, bot, key), pk)
-        return pk
+    def is_free(self, conversation: ConversationRow) -> bool:
+        """Nothing of it is in hand or waits to be fed. Of a conversation of which that was wanted."""
+        return conversation.unsettled is not None and not conversation.unsettled
 
-    def keep(self, conversation: Conversation, bot: str) -> None:
-        """Takes in a conversation that was just created."""
-        self._conversations[conversation.pk] = conversation
-        self.memory.remember((conversation.protocol, bot, conversation.key), conversation.pk)
+    def create(self, bot: str, **fields: Any) -> ConversationRow:
+        """A new conversation, written at the end with the numbers that it has then."""
+        conversation = ConversationRow(bot=self.bot(bot), bot_id=self.bot(bot).pk, changed_at=self.now, **fields)
+        conversation.unsettled = set()
+        self._created[conversation.protocol, bot, conversation.key] = conversation
+        return conversation
 
-    def rename(self, conversation: Conversation, bot: str, key: str) -> None:
+    def write_created(self) -> None:
+        """Gives the new conversations their keys: at the end, or where an operation has to find them."""
+        created, self._created = self._created, {}
+        if not created:
+            return
+        statements.insert(CONTACTS, [contact for contact in self._met.values() if contact.pk is None])
+        for row in created.values():
+            row.contact_id = None if row.newcomer is None else row.newcomer.pk
+        statements.insert(CONVERSATIONS, list(created.values()))
+        for key, row in created.items():
+            self.memory.remember(key, row.pk)
+            self._conversations[row.pk] = self._changed[row.pk] = row
+            row.changed, row.stamp = set(), self._stamp
+            if row.person is not None:
+                self.memory.people[row.pk] = row.person
+        self.memory.keep({row.pk: row for row in created.values()})
+        for message in self.added:
+            message.conversation_id = message.conversation.pk
+
+    def rename(self, conversation: ConversationRow, bot: str, key: str) -> None:
         self.memory.keys.pop((conversation.protocol, bot, conversation.key), None)
         self.alter(conversation, key=key)
         self.memory.remember((conversation.protocol, bot, key), conversation.pk)
 
     def alter(self, row: models.Model, **fields: Any) -> None:
-        """Changes any loaded row; written at the end."""
+        """Changes any loaded row but a message; written at the end."""
         for name, value in fields.items():
             setattr(row, name, value)
-        if row.pk is not None:
-            self._changes[(type(row), row.pk)] |= fields
+        if row.pk is None:
+            return
+        if isinstance(row, ConversationRow):
+            row.changed.update(fields)
+            self._changed[row.pk] = row
+        else:
+            model = Contact if isinstance(row, ContactRow) else type(row)
+            self._others[model, row.pk] |= fields
+            if model is Contact and self.memory.contacts.get(row.pk) is not row:
+                self.memory.contacts.pop(row.pk, None)
+
+    def met(self, protocol: str, bot: str, person: str) -> ContactRow | None:
+        """Who was looked up for a new conversation."""
+        return self._met.get((protocol, bot, person))
+
+    def meet(self, bot: str, **fields: Any) -> ContactRow:
+        contact = ContactRow(bot_id=self.bot(bot).pk, **fields)
+        self._met[contact.protocol, bot, contact.external_id] = contact
+        return contact
+
+    def last_written_of(self, conversation: ConversationRow) -> Person | None:
+        return conversation.person if conversation.pk is None else self.memory.people.get(conversation.pk)
+
+    def wrote(self, conversation: ConversationRow, person: Person) -> None:
+        conversation.person = person
+        if conversation.pk is not None:
+            self.memory.people[conversation.pk] = person
+
+    def contact(self, conversation: ConversationRow) -> ContactRow | None:
+        """Whoever it is with, if anybody: loaded when first asked for."""
+        pk = conversation.contact_id
+        if conversation.newcomer is None and pk is not None:
+            contacts = self.memory.contacts
+            if pk not in contacts:
+                contacts |= {contact.pk: contact for contact in statements.select(CONTACTS, "id IN {keys}", [pk])}
+                _forget_oldest(contacts, KEPT_CONVERSATIONS)
+            return contacts.get(pk)
+        return conversation.newcomer
 
     # Messages
 
-    def add(self, conversation: Conversation, **fields: Any) -> Message:
+    def add(self, conversation: ConversationRow, **fields: Any) -> MessageRow:
         """A new row, numbered. Words get a `seq`, unless they failed before they could be seen."""
-        message = Message(conversation=conversation, bot_id=conversation.bot_id, at=self.now, **fields)
+        message = MessageRow(
+            conversation=conversation,
+            conversation_id=conversation.pk,
+            bot_id=conversation.bot_id,
+            at=self.now,
+            rev=self.advance(conversation),
+            **fields,
+        )
         message.text, message.name = clean(message.text), clean(message.name)[:256]
-        message.rev = self.advance(conversation)
         if message.kind in WORDS and message.status not in (Status.NOTE, Status.FAILED, Status.DEAD):
             seq = conversation.seq + 1
             self.alter(conversation, seq=seq, last=message.text, last_at=self.now)
             message.seq, message.seen_rev = seq, message.rev
         self.added.append(message)
-        self.written[conversation.pk].rows.append(message)
+        self._written[id(conversation)][1].rows.append(message)
+        if conversation.unsettled is not None and message.status in UNSETTLED:
+            conversation.unsettled.add(-len(self.added))  # Until it has a key.
         return message
 
     def change(self, message: Message, *, seen: bool = False, **fields: Any) -> None:
         """Changes a row; `seen`: what a visitor sees of it changes."""
-        conversation = self.conversation(message.conversation_id)
+        conversation = self.conversation_of(message)
         if "status" in fields:
             self._note_move(conversation, message.pk, fields)
         rev = self.advance(conversation)
-        self.alter(message, rev=rev, **({"seen_rev": rev} if seen else {}), **fields)
-        rows = self.written[conversation.pk].rows
+        fields |= {"rev": rev, "seen_rev": rev} if seen else {"rev": rev}
+        for name, value in fields.items():
+            setattr(message, name, value)
+        if message.pk is not None:
+            self._messages[message.pk] |= fields
+        rows = self._written[id(conversation)][1].rows
         if all(row is not message for row in rows):
             rows.append(message)
 
-    def change_status(self, conversation: Conversation, pk: int, status: Status, **fields: Any) -> None:
-        """Changes a row that was not loaded."""
-        fields = {"status": status, **fields}
-        self._note_move(conversation, pk, fields)
-        self._changes[(Message, pk)] |= {"rev": self.advance(conversation), **fields}
-        self.written[conversation.pk].patches[pk] = self._changes[(Message, pk)]
+    def conversation_of(self, message: Message) -> ConversationRow:
+        return message.conversation if isinstance(message, MessageRow) else self.conversation(message.conversation_id)  # type: ignore[return-value]
 
-    def _note_move(self, conversation: Conversation, pk: int, fields: dict[str, Any]) -> None:
+    def change_status(self, conversation: ConversationRow, pk: int, status: Status, **fields: Any) -> None:
+        """Changes a row that was not loaded."""
+        fields = {"status": status, "rev": self.advance(conversation), **fields}
+        self._note_move(conversation, pk, fields)
+        self._messages[pk] |= fields
+        self._written[id(conversation)][1].patches[pk] = self._messages[pk]
+
+    def _note_move(self, conversation: ConversationRow, pk: int, fields: dict[str, Any]) -> None:
         status = fields["status"]
         self.moved.append((conversation, pk, status, "unknowns" in fields or status == Status.UNKNOWN))
+        if conversation.unsettled is not None:
+            (conversation.unsettled.add if status in UNSETTLED else conversation.unsettled.discard)(pk)
 
     def status_of(self, message: Message) -> str:
         """With what this group has changed and not written yet."""
-        return str(self._changes.get((Message, message.pk), {}).get("status", message.status))
+        return str(self._messages.get(message.pk, {}).get("status", message.status))
 
     def is_queued(self, pk: int) -> bool:
         """Of a row whose status was wanted."""
-        return self._changes.get((Message, pk), {}).get("status", self.statuses.get(pk)) == Status.QUEUED
+        return self._messages.get(pk, {}).get("status", self.statuses.get(pk)) == Status.QUEUED
 
     def to_feed(self, conversation: Conversation, message: Message) -> None:
         self.inbox.append((conversation, message))
@@ -233,7 +397,7 @@ class Group:
     def to_deliver(self, conversation: Conversation, message: Message) -> None:
         self.outbox.append((conversation, message))
 
-    def event(self, conversation: Conversation, kind: Kind, payload: dict[str, Any], **fields: Any) -> Message:
+    def event(self, conversation: ConversationRow, kind: Kind, payload: dict[str, Any], **fields: Any) -> MessageRow:
         """An inbound row of the gateway's own (a result, a resume, a disconnect), to be fed."""
         message = self.add(
             conversation,
@@ -248,45 +412,62 @@ class Group:
         self.to_feed(conversation, message)
         return message
 
-    def advance(self, conversation: Conversation, **fields: Any) -> int:
+    def advance(self, conversation: ConversationRow, **fields: Any) -> int:
         """Changes what watchers of the conversation are to see. Returns its new rev."""
-        written = self.written.setdefault(conversation.pk, Written(conversation.rev, conversation.rev))
-        self.alter(conversation, rev=conversation.rev + 1, changed_at=self.now, **fields)
-        written.rev = conversation.rev
-        return conversation.rev
+        rev = conversation.rev + 1
+        if id(conversation) not in self._written:
+            self._written[id(conversation)] = conversation, Written(conversation.rev, rev)
+        self.alter(conversation, rev=rev, changed_at=self.now, **fields)
+        self._written[id(conversation)][1].rev = rev
+        return rev
 
     # What came before
 
     def know(self, message: Message) -> None:
         if message.update_id is not None:
-            self._updates[(message.bot_id, message.update_id)] = message
+            self._updates[message.bot_id, message.update_id] = message
+            self.memory.updates[message.bot_id, message.update_id] = None
         if message.client_id is not None:
-            self._clients[(message.conversation_id, message.client_id)] = message
+            self._clients[id(self.conversation_of(message)), message.client_id] = message
 
     def known_update(self, bot: str, update_id: int | None) -> Message | None:
         return None if update_id is None else self._updates.get((self.bot(bot).pk, update_id))
 
-    def known_client(self, conversation: Conversation, client_id: str | None) -> Message | None:
-        return None if client_id is None else self._clients.get((conversation.pk, client_id))
+    def known_client(self, conversation: ConversationRow, client_id: str | None) -> Message | None:
+        return None if client_id is None else self._clients.get((id(conversation), client_id))
+
+    def in_this_group(self, conversation: ConversationRow) -> list[MessageRow]:
+        """What was added to it and is not written yet, oldest first."""
+        return [message for message in self.added if message.conversation is conversation]
 
     # The end
 
-    @property
-    def news(self) -> dict[int, int]:
-        return {
-            pk: conversation.rev
-            for pk, conversation in self._conversations.items()
-            if (Conversation, pk) in self._changes
-        }
-
-    @property
-    def holders(self) -> list[int]:
-        """Conversations that an operator has taken or left."""
-        return [pk for (kind, pk), fields in self._changes.items() if kind is Conversation and "holder_id" in fields]
-
     def flush(self) -> None:
-        statements.insert(self.added)
-        statements.update(self._changes)
+        self.write_created()
+        statements.insert(MESSAGES, self.added)
+        for place, message in enumerate(self.added, start=1):
+            self._note_added(place, message)
+        self.news = {pk: conversation.rev for pk, conversation in self._changed.items()}
+        self.holders = [pk for pk, conversation in self._changed.items() if "holder_id" in conversation.changed]
+        self.written = {conversation.pk: written for conversation, written in self._written.values()}
+        statements.update_rows(CONVERSATIONS, self._changed.values())
+        for conversation in self._changed.values():
+            conversation.stamp = self._stamp
+        statements.update_columns(MESSAGES, self._messages)
+        for (model, pk), fields in self._others.items():
+            model._base_manager.filter(pk=pk).update(**fields)
+        _forget_oldest(self.memory.updates, KEPT_UPDATES)
+        _forget_oldest(self.memory.clients, KEPT_UPDATES)
+        self.memory.trusting = True
+
+    def _note_added(self, place: int, message: MessageRow) -> None:
+        waiting = self.conversation_of(message).unsettled
+        if waiting is not None:
+            waiting.discard(-place)
+            if message.status in UNSETTLED:
+                waiting.add(message.pk)
+        if message.client_id is not None:
+            self.memory.clients[message.conversation_id, message.client_id] = None
 
 
 def receipt(message: Message, *, duplicate: bool = False) -> Callable[[], Receipt]:
@@ -298,7 +479,8 @@ def is_held(conversation: Conversation) -> bool:
     return conversation.holder_id is not None
 
 
-def wanted(group: Group, uuid: str) -> Conversation:
+def wanted(group: Group, uuid: str) -> ConversationRow:
+    group.write_created()
     try:
         pk = Conversation.objects.filter(uuid=UUID(uuid)).values_list("pk", flat=True).first()
     except ValueError:

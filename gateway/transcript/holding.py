@@ -10,6 +10,7 @@ from gateway.errors import Denied
 from gateway.models import Conversation, Kind, Message, Status
 from gateway.transcript.group import Group, Wants, is_held, wanted
 from gateway.transcript.noting import add_note, name_of
+from gateway.transcript.rows import ConversationRow
 from gateway.transcript.scopes import has_unsettled, start_clock
 
 
@@ -87,7 +88,7 @@ class Release:
         start_clock(group, conversation, self.timeout)
         return conversation.pk
 
-    def _tell(self, group: Group, conversation: Conversation) -> None:
+    def _tell(self, group: Group, conversation: ConversationRow) -> None:
         if self.user is None:
             text = f"{name_of(conversation.holder)} has gone: handed back."
             add_note(group, conversation, text, conversation.holder, method="vanish")
@@ -118,12 +119,12 @@ class Close:
         return conversation.pk
 
 
-def _refuse_anothers(conversation: Conversation, user: Any) -> None:
+def _refuse_anothers(conversation: ConversationRow, user: Any) -> None:
     if is_held(conversation) and conversation.holder_id != user.pk:
         raise Denied("held", f"{conversation.holder} has taken this conversation over.")
 
 
-def _hold(group: Group, conversation: Conversation, holder: Any) -> None:
+def _hold(group: Group, conversation: ConversationRow, holder: Any) -> None:
     told = _told_until(group, conversation)
     nothing: dict[str, Any] = {"waiting": False, "waiting_since": None, "deadline": None}
     group.alter(conversation, holder_id=holder.pk, held_since_seq=told, **nothing)
@@ -157,20 +158,20 @@ class Adopt:
         return pk
 
 
-def _told_until(group: Group, conversation: Conversation) -> int:
+def _told_until(group: Group, conversation: ConversationRow) -> int:
     """The last `seq` that the bot knows without a resume: what waits now to be fed will be settled unfed."""
     waiting = [
-        *Message.objects.filter(conversation=conversation, status=Status.RECEIVED),
-        *(m for m in group.added if m.conversation_id == conversation.pk and m.status == Status.RECEIVED),
+        *Message.objects.filter(conversation_id=conversation.pk, status=Status.RECEIVED),
+        *(message for message in group.in_this_group(conversation) if message.status == Status.RECEIVED),
     ]
     if any(message.kind == Kind.RESUME for message in waiting):
         return conversation.held_since_seq  # It was not even told of the last hold yet.
     return min([m.seq - 1 for m in waiting if m.seq is not None], default=conversation.seq)
 
 
-def _said_meanwhile(group: Group, conversation: Conversation) -> list[dict[str, Any]]:
-    rows = Message.objects.filter(conversation=conversation, seq__gt=conversation.held_since_seq).order_by("seq")
-    new = [m for m in group.added if m.conversation_id == conversation.pk and m.seq is not None]
+def _said_meanwhile(group: Group, conversation: ConversationRow) -> list[dict[str, Any]]:
+    rows = Message.objects.filter(conversation_id=conversation.pk, seq__gt=conversation.held_since_seq).order_by("seq")
+    new = [message for message in group.in_this_group(conversation) if message.seq is not None]
     return [
         {"from": str(m.sender), "name": m.name, "text": m.text, "seq": m.seq, "at": m.at.isoformat()}
         for m in [*rows, *new]

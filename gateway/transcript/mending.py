@@ -7,8 +7,9 @@ from typing import Any
 from gateway import audit
 from gateway.errors import Denied
 from gateway.fields import clean
-from gateway.models import Conversation, Direction, Kind, Message, Status
+from gateway.models import Direction, Kind, Message, Status
 from gateway.transcript.group import Group, Wants, is_held
+from gateway.transcript.rows import ConversationRow
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ class Mend:
     def needs(self, wants: Wants) -> None:
         """It is found by its key when its turn comes."""
 
-    def _found(self, group: Group, choice: str) -> tuple[Conversation, Message]:
+    def _found(self, group: Group, choice: str) -> tuple[ConversationRow, Message]:
         """The row, as it is once its conversation is locked."""
         place = Message.objects.filter(pk=self.row).values_list("conversation", flat=True).first()
         if place is None or self.conversation not in (None, place):

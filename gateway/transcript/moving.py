@@ -6,6 +6,7 @@ from django.db.models import Q
 
 from gateway.models import Conversation, Direction, Message, Status
 from gateway.transcript.group import Group, Wants
+from gateway.transcript.rows import ConversationRow
 from gateway.types import Move
 
 MAY_YET_LEAVE = (Status.QUEUED, Status.SENDING, Status.UNKNOWN, Status.FAILED)
@@ -28,13 +29,14 @@ class MoveChat:
 
 
 def move_chat(group: Group, protocol: str, bot: str, move: Move) -> None:
+    group.write_created()
     theirs = Q(key=move.old) | Q(key__startswith=f"{move.old}/")
     found = Conversation.objects.filter(theirs, bot=group.bot(bot), protocol=protocol)
     for pk in found.order_by("pk").values_list("pk", flat=True):
         _move(group, group.conversation(pk), bot, move)
 
 
-def _move(group: Group, conversation: Conversation, bot: str, move: Move) -> None:
+def _move(group: Group, conversation: ConversationRow, bot: str, move: Move) -> None:
     if not f"{conversation.key}/".startswith(f"{move.old}/"):
         return  # This group of operations has moved it already.
     before, key = conversation.address, move.new + conversation.key.removeprefix(move.old)
@@ -42,12 +44,14 @@ def _move(group: Group, conversation: Conversation, bot: str, move: Move) -> Non
         group.rename(conversation, bot, key)
     address, chat = {**before, **move.address}, {**conversation.chat, **move.chat}
     group.advance(conversation, address=address, chat=chat)
-    rows = Message.objects.filter(conversation=conversation, direction=Direction.OUT, status__in=MAY_YET_LEAVE)
+    rows = Message.objects.filter(conversation_id=conversation.pk, direction=Direction.OUT, status__in=MAY_YET_LEAVE)
     for row in rows.order_by("pk"):
         _readdress(group, conversation, row, before, move)
 
 
-def _readdress(group: Group, conversation: Conversation, row: Message, before: dict[str, object], move: Move) -> None:
+def _readdress(
+    group: Group, conversation: ConversationRow, row: Message, before: dict[str, object], move: Move
+) -> None:
     """Its arguments name the chat as its conversation did when it was said."""
     moved = {name: value for name, value in move.address.items() if row.payload.get(name) == before.get(name)}
     if moved:

@@ -7,12 +7,13 @@ from typing import Any
 from gateway import audit
 from gateway.models import Conversation, Direction, Kind, Message, Sender, Status
 from gateway.transcript.group import Group, Wants, receipt, wanted
+from gateway.transcript.rows import ConversationRow, MessageRow
 from gateway.types import Receipt
 
 NOTED = "note"
 
 
-def add_note(group: Group, conversation: Conversation, text: str, user: Any = None, **fields: Any) -> Message:
+def add_note(group: Group, conversation: ConversationRow, text: str, user: Any = None, **fields: Any) -> MessageRow:
     """A row without a `seq`. By default it tells of an event, whose name is its `method`; `user`: who did it."""
     return group.add(
         conversation,
@@ -54,4 +55,4 @@ class Note:
         return receipt(note)
 
     def _known(self, conversation: Conversation) -> Message | None:
-        return Message.objects.filter(conversation=conversation, client_id=self.client_id).first()
+        return Message.objects.filter(conversation_id=conversation.pk, client_id=self.client_id).first()

@@ -10,6 +10,7 @@ from gateway.errors import Denied
 from gateway.fields import clean
 from gateway.models import Conversation, Direction, Kind, Message, Sender, Status
 from gateway.transcript.group import WORDS, Group, Wants, is_held, receipt, wanted
+from gateway.transcript.rows import ConversationRow, MessageRow
 from gateway.types import Buttons, Outbound, Receipt, Rich
 
 logger = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ IMMEDIATE: set[str] = set()
 """Protocols whose words are delivered by their commit; each says so when the engine starts it."""
 
 
-def add_outbound(group: Group, conversation: Conversation, outbound: Outbound, **fields: Any) -> Message:
+def add_outbound(group: Group, conversation: ConversationRow, outbound: Outbound, **fields: Any) -> MessageRow:
     """The row of something said, with the status that it begins with."""
     immediate = conversation.protocol in IMMEDIATE
     status = Status.SENT if immediate else Status.QUEUED
@@ -102,7 +103,7 @@ def add_outbound(group: Group, conversation: Conversation, outbound: Outbound, *
     return message
 
 
-def _is_late(conversation: Conversation, outbound: Outbound, sender: str) -> bool:
+def _is_late(conversation: ConversationRow, outbound: Outbound, sender: str) -> bool:
     """A holder has the conversation: the bot's words are notes. An answered button press is no word."""
     return is_held(conversation) and sender == Sender.BOT and outbound.method != "answer_callback_query"
 
@@ -178,25 +179,25 @@ class Say:
         }
 
 
-def report(group: Group, conversation: Conversation, ref: str, outcome: dict[str, Any]) -> None:
+def report(group: Group, conversation: ConversationRow, ref: str, outcome: dict[str, Any]) -> None:
     """What a method that carried a `ref` gave back becomes an event of the application's."""
     group.event(conversation, Kind.RESULT, {"ref": ref, "ok": "error" not in outcome, **outcome})
 
 
-def by_ref(group: Group, conversation: Conversation, ref: str) -> Message | None:
+def by_ref(group: Group, conversation: ConversationRow, ref: str) -> Message | None:
     """The newest message that the bot calls by that name."""
-    for message in reversed(group.added):
-        if message.conversation_id == conversation.pk and message.ref == ref and message.kind == Kind.MESSAGE:
+    for message in reversed(group.in_this_group(conversation)):
+        if message.ref == ref and message.kind == Kind.MESSAGE:
             return message
-    found = Message.objects.filter(conversation=conversation, ref=ref, kind=Kind.MESSAGE, direction=Direction.OUT)
+    found = Message.objects.filter(conversation_id=conversation.pk, ref=ref, kind=Kind.MESSAGE, direction=Direction.OUT)
     return found.order_by("-pk").first()
 
 
-def by_external_id(group: Group, conversation: Conversation, external_id: int) -> Message | None:
-    for message in reversed(group.added):
-        if message.conversation_id == conversation.pk and message.external_id == external_id and message.seq:
+def by_external_id(group: Group, conversation: ConversationRow, external_id: int) -> Message | None:
+    for message in reversed(group.in_this_group(conversation)):
+        if message.external_id == external_id and message.seq:
             return message
-    found = Message.objects.filter(conversation=conversation, external_id=external_id, seq__isnull=False)
+    found = Message.objects.filter(conversation_id=conversation.pk, external_id=external_id, seq__isnull=False)
     return found.order_by("-pk").first()
 
 
@@ -210,7 +211,7 @@ def change_seen_text(
     if message.direction == Direction.OUT:
         fields["buttons"] = buttons
     group.change(message, seen=True, **fields)
-    conversation = group.conversation(message.conversation_id)
+    conversation = group.conversation_of(message)
     if message.seq == conversation.seq:
         group.alter(conversation, last=fields["text"])
 
@@ -250,10 +251,10 @@ class OperatorSay:
         audit.record(self.user, "say", conversation=conversation, detail={"seq": message.seq})
         return receipt(message)
 
-    def _known(self, conversation: Conversation) -> Message | None:
-        return Message.objects.filter(conversation=conversation, client_id=self.client_id).first()
+    def _known(self, conversation: ConversationRow) -> Message | None:
+        return Message.objects.filter(conversation_id=conversation.pk, client_id=self.client_id).first()
 
-    def _refuse_stale(self, group: Group, conversation: Conversation) -> None:
-        newer = Message.objects.filter(conversation=conversation, sender=Sender.OPERATOR, seq__gt=self.seen)
+    def _refuse_stale(self, group: Group, conversation: ConversationRow) -> None:
+        newer = Message.objects.filter(conversation_id=conversation.pk, sender=Sender.OPERATOR, seq__gt=self.seen)
         if newer.exclude(author_id=self.user.pk).exists():
             raise Denied("stale", "Somebody else has answered meanwhile: read it first.")

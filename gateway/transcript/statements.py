@@ -1,101 +1,137 @@
 """The writer's own SQL: each statement once for all rows of a group, its text kept. The ORM builds a query in the time
 in which the database answers ten.
 
-Names in it come from the models, values are parameters; nothing from outside is ever part of a statement.
+Names in it come from the models, values are parameters; nothing from outside is ever part of a statement. What differs
+between the databases is in sqlite.py and postgres.py.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
-from typing import Any, TypeVar
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cache, lru_cache
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
-from django.db import DEFAULT_DB_ALIAS, connections, models
+from django.db import connection
 
-from gateway.models import Message
+from gateway.transcript.rows import MESSAGES, Codecs, ConversationRow, Table
+from gateway.transcript.sqlite import Sqlite
 
-M = TypeVar("M", bound=models.Model)
+if TYPE_CHECKING:
+    from gateway.transcript.group import Memory
 
-ROWS_A_STATEMENT = 20
-KEYS_A_STATEMENT = 500
-DB = DEFAULT_DB_ALIAS
-
-
-def select(
-    model: type[M], column: str, keys: Sequence[Any], also: str = "", value: Any = None, *, lock: bool = False
-) -> Iterable[M]:
-    """The rows whose `column` is one of `keys` (and whose `also` is `value`), in order of their primary keys."""
-    for start in range(0, len(keys), KEYS_A_STATEMENT):
-        some = keys[start : start + KEYS_A_STATEMENT]
-        sql = _select(model, column, len(some), also, lock and connections[DB].features.has_select_for_update)
-        yield from model._default_manager.raw(sql, [*some, value] if also else some)
+R = TypeVar("R")
 
 
-@lru_cache(maxsize=2000)
-def _select(model: type[models.Model], column: str, count: int, also: str, lock: bool) -> str:
-    table, marks = model._meta.db_table, ", ".join(["%s"] * count)
-    condition = f"{column} IN ({marks})" + (f" AND {also} = %s" if also else "")
-    return f"SELECT * FROM {table} WHERE {condition} ORDER BY id" + (" FOR NO KEY UPDATE" if lock else "")  # noqa: S608
+class Database(Protocol):
+    """A vendor's way. `encode` and `decode` are for the columns that are not as Python has them."""
+
+    encode: ClassVar[Codecs]
+    decode: ClassVar[Codecs]
+
+    def select(
+        self, table: Table[Any], columns: Iterable[str], where: str, keys: Sequence[Any], *more: Any
+    ) -> list[Any]:
+        """Rows whose column is one of `keys`, by primary key. `where`: a condition, its `{keys}` the keys."""
+
+    def stamp(self, transaction: str) -> str:
+        """What proves that a row is as that transaction wrote it; "" where a row has no such thing."""
+
+    def conversations(self, memory: "Memory", pks: Sequence[int]) -> dict[int, ConversationRow]:
+        """Locks conversations, always in the same order so that two processes cannot wait for each other, and gives
+        them as they are now: from memory those that are proved not to have changed."""
+
+    def insert(self, table: Table[Any], names: Sequence[str], rows: Sequence[list[Any]]) -> list[int]:
+        """Writes new rows in their order and gives their primary keys."""
+
+    def update(self, table: Table[Any], names: Sequence[str], rows: Sequence[list[Any]]) -> None:
+        """Writes these columns of rows that are there; the last value of each is its primary key."""
 
 
-def statuses(pks: Iterable[int]) -> dict[int, str]:
-    wanted = sorted(pks)
-    found: dict[int, str] = {}
-    connection = connections[DB]
-    with connection.cursor() as cursor:
-        for start in range(0, len(wanted), KEYS_A_STATEMENT):
-            some = wanted[start : start + KEYS_A_STATEMENT]
-            marks = ", ".join(["%s"] * len(some))
-            cursor.execute(f"SELECT id, status FROM {Message._meta.db_table} WHERE id IN ({marks})", some)  # noqa: S608
-            found |= dict(cursor.fetchall())
-    return found
+@cache
+def _database(vendor: str) -> Database:
+    if vendor == "sqlite":
+        return Sqlite()
+    from gateway.transcript.postgres import Postgres  # Its driver takes its time to be imported.
+
+    return Postgres()
 
 
-@lru_cache(maxsize=1)
-def _message_columns() -> list[Any]:
-    return [field for field in Message._meta.concrete_fields if not field.primary_key]
+def database() -> Database:
+    return _database(connection.vendor)
 
 
-@lru_cache(maxsize=ROWS_A_STATEMENT)
-def _insert(count: int) -> str:
-    names = ", ".join(connections[DB].ops.quote_name(field.column) for field in _message_columns())
-    row = f"({', '.join(['%s'] * len(_message_columns()))})"
-    rows = ", ".join([row] * count)
-    return f"INSERT INTO {Message._meta.db_table} ({names}) VALUES {rows} RETURNING id"  # noqa: S608
+def select(table: Table[R], where: str, keys: Collection[Any], *more: Any) -> list[R]:
+    """Rows as the writer has them, in order of their primary keys. `more` are the parameters before the keys."""
+    if not keys:
+        return []
+    base = database()
+    return [table.row(values, base.decode) for values in base.select(table, table.names, where, list(keys), *more)]
 
 
-def insert(messages: Sequence[Message]) -> None:
+def statuses(pks: Collection[int]) -> dict[int, str]:
+    return dict(database().select(MESSAGES, ("id", "status"), "id IN {keys}", list(pks))) if pks else {}
+
+
+def unsettled(conversations: Collection[int]) -> list[tuple[int, int]]:
+    """Inbound rows without an end state, as (conversation, row)."""
+    if not conversations:
+        return []
+    where = "conversation_id IN {keys} AND status IN ('received', 'in_hand')"  # In the words of the partial index.
+    return database().select(MESSAGES, ("conversation_id", "id"), where, list(conversations))
+
+
+def insert(table: Table[R], rows: Sequence[R]) -> None:
     """Writes new rows in their order, and gives each its primary key."""
-    connection = connections[DB]
-    with connection.cursor() as cursor:
-        for start in range(0, len(messages), ROWS_A_STATEMENT):
-            some = messages[start : start + ROWS_A_STATEMENT]
-            values = [
-                field.get_db_prep_save(getattr(message, field.attname), connection)
-                for message in some
-                for field in _message_columns()
-            ]
-            cursor.execute(_insert(len(some)), values)
-            for message, (pk,) in zip(some, cursor.fetchall(), strict=True):
-                message.pk = pk
-                message._state.adding = False
+    if not rows:
+        return
+    get, encoders = _reading(connection.vendor, table, table.attributes[1:])
+    keys = database().insert(table, table.names[1:], [_values(get, encoders, one) for one in rows])
+    for one, pk in zip(rows, keys, strict=True):
+        one.pk = pk  # type: ignore[attr-defined]
 
 
-def update(changes: Mapping[tuple[type[models.Model], int], Mapping[str, Any]]) -> None:
-    """One statement for all rows of a model that change the same columns."""
-    connection = connections[DB]
-    alike: dict[tuple[type[models.Model], tuple[str, ...]], list[list[Any]]] = defaultdict(list)
-    for (model, pk), fields in changes.items():
-        columns: list[Any] = [model._meta.get_field(name) for name in fields]
-        values = [
-            column.get_db_prep_save(value, connection) for column, value in zip(columns, fields.values(), strict=True)
-        ]
-        alike[(model, tuple(column.column for column in columns))].append([*values, pk])
-    with connection.cursor() as cursor:
-        for (model, names), rows in alike.items():
-            cursor.executemany(_update(model, names), rows)
+def update_rows(table: Table[Any], rows: Iterable[Any]) -> None:
+    """Writes what has changed of each, one statement for all that changed the same columns."""
+    alike: dict[tuple[str, ...], list[Any]] = defaultdict(list)
+    for one in rows:
+        if one.changed:
+            alike[tuple(sorted(one.changed))].append(one)
+            one.changed = set()
+    for attributes, some in alike.items():
+        get, encoders = _reading(connection.vendor, table, (*attributes, "pk"))
+        names = [table.fields[name].column for name in attributes]
+        database().update(table, names, [_values(get, encoders, one) for one in some])
+
+
+def update_columns(table: Table[Any], changes: Mapping[int, Mapping[str, Any]]) -> None:
+    """The same of rows that are known by their primary keys alone."""
+    alike: dict[tuple[str, ...], list[list[Any]]] = defaultdict(list)
+    for pk, fields in changes.items():
+        alike[tuple(fields)].append([*fields.values(), pk])
+    for attributes, rows in alike.items():
+        encoders = _encoders(connection.vendor, table, attributes)
+        for values in rows:
+            _encode(encoders, values)
+        database().update(table, [table.fields[name].column for name in attributes], rows)
 
 
 @lru_cache(maxsize=1000)
-def _update(model: type[models.Model], names: tuple[str, ...]) -> str:
-    assignments = ", ".join(f"{connections[DB].ops.quote_name(name)} = %s" for name in names)
-    return f"UPDATE {model._meta.db_table} SET {assignments} WHERE id = %s"  # noqa: S608
+def _reading(vendor: str, table: Table[Any], attributes: tuple[str, ...]) -> tuple[Any, list[tuple[int, Any]]]:
+    return attrgetter(*attributes), _encoders(vendor, table, attributes)
+
+
+@lru_cache(maxsize=1000)
+def _encoders(vendor: str, table: Table[Any], attributes: tuple[str, ...]) -> list[tuple[int, Any]]:
+    return table.codecs(_database(vendor).encode, attributes)
+
+
+def _values(get: Any, encoders: list[tuple[int, Any]], one: Any) -> list[Any]:
+    values = list(get(one))
+    _encode(encoders, values)
+    return values
+
+
+def _encode(encoders: list[tuple[int, Any]], values: list[Any]) -> None:
+    for place, encode in encoders:
+        if values[place] is not None:
+            values[place] = encode(values[place])

@@ -1,0 +1,104 @@
+"""The writer's SQL on PostgreSQL: all rows of a statement are one parameter, so that its text is prepared once whatever
+their number, and costs this process next to nothing."""
+
+import json
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import psycopg
+from django.db import connection
+
+from gateway.fields import dump
+from gateway.transcript.rows import CHOICE, CONVERSATIONS, Codecs, ConversationRow, Table
+
+if TYPE_CHECKING:
+    from gateway.transcript.group import Memory
+
+
+class Postgres:
+    encode: ClassVar[Codecs] = {
+        "JSONText": dump, "DateTimeField": lambda when: when.isoformat(), "UUIDField": str, CHOICE: str.__str__,
+    }  # fmt: skip
+    decode: ClassVar[Codecs] = {"JSONText": json.loads}
+
+    def select(
+        self, table: Table[Any], columns: Iterable[str], where: str, keys: Sequence[Any], *more: Any
+    ) -> list[Any]:
+        return self._run(_select(table, tuple(columns), where), [*more, keys])
+
+    def stamp(self, transaction: str) -> str:
+        return str(int(transaction) % 2**32) if transaction else ""
+
+    def conversations(self, memory: "Memory", pks: Sequence[int]) -> dict[int, ConversationRow]:
+        """Each version of a row bears the number of the transaction that wrote it."""
+        known = {pk: memory.conversations[pk] for pk in pks if pk in memory.conversations}
+        if len(known) < len(pks):
+            return self._read(pks)
+        stamps = dict(self._run(_select(CONVERSATIONS, STAMPED, "id = ANY(%s)", lock=True), [list(pks)]))
+        changed = [pk for pk in pks if pk in stamps and stamps[pk] != known[pk].stamp]
+        return {pk: known[pk] for pk in stamps} | (self._read(changed) if changed else {})
+
+    def _read(self, pks: Sequence[int]) -> dict[int, ConversationRow]:
+        columns = (*CONVERSATIONS.names, STAMP)
+        found: dict[int, ConversationRow] = {}
+        for *values, stamp in self._run(_select(CONVERSATIONS, columns, "id = ANY(%s)", lock=True), [list(pks)]):
+            found[values[0]] = row = CONVERSATIONS.row(values, self.decode)
+            row.stamp = stamp
+        return found
+
+    def insert(self, table: Table[Any], names: Sequence[str], rows: Sequence[list[Any]]) -> list[int]:
+        return [pk for (pk,) in self._run(_insert(table, tuple(names)), [_records(names, rows)])]
+
+    def update(self, table: Table[Any], names: Sequence[str], rows: Sequence[list[Any]]) -> None:
+        self._run(_update(table, tuple(names)), [_records((*names, "id"), rows)])
+
+    def _run(self, sql: str, parameters: Sequence[Any]) -> list[Any]:
+        with connection.wrap_database_errors:
+            cursor = psycopg.Cursor(connection.connection).execute(sql, parameters, prepare=True)
+            return cursor.fetchall() if cursor.description else []
+
+
+STAMP = "xmin::text"
+STAMPED = ("id", STAMP)
+
+
+def _records(names: Iterable[str], rows: Iterable[list[Any]]) -> str:
+    return dump([dict(zip(names, row, strict=True)) for row in rows])
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(name if name == STAMP else f'"{name}"' for name in names)
+
+
+@lru_cache(maxsize=1000)
+def _select(table: Table[Any], columns: tuple[str, ...], where: str, *, lock: bool = False) -> str:
+    condition = where.replace("IN {keys}", "= ANY(%s)")
+    end = " FOR NO KEY UPDATE" if lock else ""
+    return f"SELECT {_quoted(columns)} FROM {table.name} WHERE {condition} ORDER BY id{end}"  # noqa: S608
+
+
+@lru_cache(maxsize=1000)
+def _recordset(table: Table[Any], names: tuple[str, ...]) -> str:
+    columns = ", ".join(f'"{name}" {_type(table, name)}' for name in names)
+    return f"json_to_recordset(%s::json) AS new({columns})"
+
+
+def _type(table: Table[Any], name: str) -> str:
+    """A text's length is checked where it is stored."""
+    of_column = {column.column: column for column in table.fields.values()}
+    kind = str(of_column[name].rel_db_type(connection) if name == "id" else of_column[name].db_type(connection))
+    return "text" if kind.startswith("varchar") else kind
+
+
+@lru_cache(maxsize=10)
+def _insert(table: Table[Any], names: tuple[str, ...]) -> str:
+    columns = _quoted(names)
+    return f"INSERT INTO {table.name} ({columns}) SELECT {columns} FROM {_recordset(table, names)} RETURNING id"  # noqa: S608
+
+
+@lru_cache(maxsize=1000)
+def _update(table: Table[Any], names: tuple[str, ...]) -> str:
+    assignments = ", ".join(f'"{name}" = new."{name}"' for name in names)
+    records = _recordset(table, (*names, "id"))
+    return f"UPDATE {table.name} AS old SET {assignments} FROM {records} WHERE old.id = new.id"  # noqa: S608

@@ -1,0 +1,92 @@
+"""The writer's SQL on SQLite, on the driver's own connection: Django's cursor rewrites each statement at each call."""
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, ClassVar
+from uuid import UUID
+
+from django.db import connection
+
+from gateway.fields import dump
+from gateway.transcript.rows import CHOICE, CONVERSATIONS, Codecs, ConversationRow, Table
+
+if TYPE_CHECKING:
+    from gateway.transcript.group import Memory
+
+
+def _moment(when: datetime) -> str:
+    return when.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
+
+
+class Sqlite:
+    encode: ClassVar[Codecs] = {
+        "JSONText": dump, "DateTimeField": _moment, "UUIDField": lambda uuid: uuid.hex, CHOICE: str.__str__,
+    }  # fmt: skip
+    decode: ClassVar[Codecs] = {
+        "JSONText": json.loads,
+        "DateTimeField": lambda when: when.replace(tzinfo=UTC),
+        "UUIDField": UUID,
+    }
+
+    def select(
+        self, table: Table[Any], columns: Iterable[str], where: str, keys: Sequence[Any], *more: Any
+    ) -> list[Any]:
+        return self._run(_select(table, tuple(columns), where), [*more, dump(keys)])
+
+    def stamp(self, transaction: str) -> str:
+        return ""
+
+    def conversations(self, memory: "Memory", pks: Sequence[int]) -> dict[int, ConversationRow]:
+        """The whole file has a version, which changes with what any other connection commits."""
+        ((version,),) = self._run("PRAGMA data_version", ())
+        if memory.version != version:
+            memory.forget_rows()
+            memory.version = version
+        known = memory.conversations
+        missing = [pk for pk in pks if pk not in known]
+        read = self._read(missing) if missing else {}
+        return {pk: found for pk in pks if (found := known.get(pk) or read.get(pk)) is not None}
+
+    def _read(self, pks: Sequence[int]) -> dict[int, ConversationRow]:
+        found = self.select(CONVERSATIONS, CONVERSATIONS.names, "id IN {keys}", pks)
+        return {values[0]: CONVERSATIONS.row(values, self.decode) for values in found}
+
+    def insert(self, table: Table[Any], names: Sequence[str], rows: Sequence[list[Any]]) -> list[int]:
+        sql = _insert(table, tuple(names))
+        with connection.wrap_database_errors:
+            cursor = connection.connection.cursor()
+            return [cursor.execute(sql, row).lastrowid for row in rows]
+
+    def update(self, table: Table[Any], names: Sequence[str], rows: Sequence[list[Any]]) -> None:
+        with connection.wrap_database_errors:
+            connection.connection.executemany(_update(table, tuple(names)), rows)
+
+    def _run(self, sql: str, parameters: Sequence[Any]) -> list[Any]:
+        with connection.wrap_database_errors:
+            found: list[Any] = connection.connection.execute(sql, parameters).fetchall()
+        return found
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
+
+
+@lru_cache(maxsize=1000)
+def _select(table: Table[Any], columns: tuple[str, ...], where: str) -> str:
+    # As one parameter, so that there is one text for any number of keys.
+    condition = where.replace("%s", "?").format(keys="(SELECT value FROM json_each(?))")
+    return f"SELECT {_quoted(columns)} FROM {table.name} WHERE {condition} ORDER BY id"  # noqa: S608
+
+
+@lru_cache(maxsize=10)
+def _insert(table: Table[Any], names: tuple[str, ...]) -> str:
+    marks = ", ".join("?" * len(names))
+    return f"INSERT INTO {table.name} ({_quoted(names)}) VALUES ({marks})"  # noqa: S608
+
+
+@lru_cache(maxsize=1000)
+def _update(table: Table[Any], names: tuple[str, ...]) -> str:
+    assignments = ", ".join(f'"{name}" = ?' for name in names)
+    return f"UPDATE {table.name} SET {assignments} WHERE id = ?"  # noqa: S608
