@@ -120,7 +120,8 @@ class Writer:
     """`submit` from the loop; `committed(group)` is called on the loop after every commit, before any result is.
 
     `lease`: the primary key of the process's node, without which nothing is written. Counters: `retries`, attempts that
-    the database failed; `collisions`, groups in which another process was first; `recognised`, commits of which
+    the database failed; `collisions`, groups in which another process was first, or in
+    which an update came again that nobody here remembered; `recognised`, commits of which
     nothing was heard and which turned out to be done.
     """
 
