@@ -15,6 +15,7 @@ from django.utils import timezone
 from gateway.models import Conversation, Direction, Message, Sender
 from gateway.tallies import Bookmark, Tally, Visit
 from gateway.transcript import statements
+from gateway.transcript.rows import Table
 
 NAME = "tallies"
 SLICE_ROWS = 500
@@ -39,6 +40,8 @@ class Word(NamedTuple):
 
 
 Hour = tuple[int, str, date, int]
+
+VISITS, TALLIES = Table(Visit, Visit), Table(Tally, Tally)
 
 
 @dataclass(slots=True)
@@ -129,7 +132,7 @@ def _save(counted: Counted) -> None:
     known = [visit for visit in kept if visit.pk is not None]
     Visit.objects.bulk_create([visit for visit in kept if visit.pk is None])
     # The ORM would build one statement of a thousand cases.
-    statements.update({(Visit, visit.pk): _columns(visit) for visit in known})
+    statements.update_columns(VISITS, {visit.pk: _columns(visit) for visit in known})
 
 
 def _save_hours(hours: dict[Hour, dict[str, int]]) -> None:
@@ -145,7 +148,8 @@ def _save_hours(hours: dict[Hour, dict[str, int]]) -> None:
     changed = [tallies[hour] for hour in hours]
     known = [tally for tally in changed if tally.pk is not None]
     Tally.objects.bulk_create([tally for tally in changed if tally.pk is None])
-    statements.update({(Tally, tally.pk): {name: getattr(tally, name) for name in COUNTS} for tally in known})
+    changes = {tally.pk: {name: getattr(tally, name) for name in COUNTS} for tally in known}
+    statements.update_columns(TALLIES, changes)
 
 
 def _columns(visit: Visit) -> dict[str, Any]:
