@@ -46,8 +46,8 @@ class Unchanged(Kept):
 
 @admin.register(Bot)
 class BotAdmin(Kept):
-    list_display = ("name", "at_most_once", "widget_origins")
-    fields = ("name", "widget_origins", "at_most_once", "operators", "watchers")
+    list_display = ("name", "at_most_once", "retention_days", "widget_origins")
+    fields = ("name", "widget_origins", "at_most_once", "retention_days", "operators", "watchers")
     autocomplete_fields = ("operators", "watchers")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:

@@ -4,6 +4,7 @@ import uuid
 from typing import ClassVar
 
 from django.conf import settings
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
@@ -15,6 +16,7 @@ from gateway.console_models import Grant as Grant
 from gateway.console_models import Reply as Reply
 from gateway.console_models import Role as Role
 from gateway.console_models import Tag as Tag
+from gateway.erasure import Erasure as Erasure
 from gateway.fields import JSONText
 from gateway.tallies import Bookmark as Bookmark
 from gateway.tallies import Tally as Tally
@@ -100,6 +102,10 @@ class Bot(models.Model):
         default=False,
         help_text="Never repeat a send whose outcome is unknown; it may then be missing instead of double.",
     )
+    retention_days = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1)],
+        help_text="Words that are older are deleted, once a day. Empty: they are kept.",
+    )  # fmt: skip
     operators = models.ManyToManyField(
         settings.AUTH_USER_MODEL,
         blank=True,
