@@ -12,7 +12,7 @@ from typing import Any
 from daphne.server import Server, twisted_loop
 from twisted.internet import defer
 
-from gateway.daphne_flow import Inflow
+from gateway.daphne_flow import Inflow, PromptTransport
 from gateway.daphne_limits import BoundedSocket, bound, is_anything_unsent, room_for_connections
 from gateway.flow import SERVED, Gone
 from gateway.lifespan_player import LifespanPlayer, StartFailed
@@ -93,6 +93,7 @@ class GatewayServer(Server):
             super().protocol_disconnected(protocol)
 
     def listen_success(self, port: Any) -> None:
+        port.transport = PromptTransport
         self.ports.append(port)
         super().listen_success(port)
 

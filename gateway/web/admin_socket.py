@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -105,7 +106,9 @@ class AdminChatConsumer(Socket):
 
     async def _ask_again(self, running: "Engine") -> Operator | None:
         """Who this is now, and what they may; None where the socket ends, since they may not all they might before."""
-        operator = await running.read(staff.still_allowed, self.badge)
+        return await self._heed(running, await running.read(staff.still_allowed, self.badge))
+
+    async def _heed(self, running: "Engine", operator: Operator | None) -> Operator | None:
         if operator is None:
             self.end(frames.NOT_ALLOWED)
             return None
@@ -186,7 +189,8 @@ class AdminChatConsumer(Socket):
     async def _check(self, *, tell: bool) -> None:
         try:
             running = engine.current()
-            operator = await self._ask_again(running)
+            ask = partial(running.read, staff.still_allowed, self.badge)
+            operator = await self._heed(running, await staff.shared_answer(ask, self.badge))
             if operator is not None and tell:
                 await self._hand_back(running, operator.user)
                 running.operator_seen(self.badge.user_pk)

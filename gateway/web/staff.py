@@ -1,5 +1,7 @@
 """Who may sit at the admin socket, and still may: asked again at every action, and every few seconds."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -44,3 +46,17 @@ def still_allowed(badge: Badge) -> Operator | None:
     if badge.session_key and not badge.session.exists(badge.session_key):
         return None
     return Operator(user, rights_of(user))
+
+
+SHARED_SECONDS = 0.5
+_answers: "dict[Any, asyncio.Future[Operator | None]]" = {}
+
+
+def shared_answer(ask: Callable[[], Awaitable[Operator | None]], badge: Badge) -> "asyncio.Future[Operator | None]":
+    """What `ask` gives, or has just given to another socket of the same sign-in. For the loop's thread."""
+    loop = asyncio.get_running_loop()
+    key = loop, badge.user_pk, badge.auth_hash, badge.session_key
+    if key not in _answers:
+        _answers[key] = asyncio.ensure_future(ask())
+        loop.call_later(SHARED_SECONDS, _answers.pop, key)
+    return asyncio.shield(_answers[key])
