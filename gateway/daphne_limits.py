@@ -416,6 +416,16 @@ def bound(server: Any) -> None:
         protocol.requestFactory = BoundedRequest
         return protocol
 
+    configure_once(server.ws_factory)
     server.http_factory.protocol = BoundedChannel
     server.http_factory.buildProtocol = build_bounded
     server.ws_factory.protocol = BoundedSocket
+
+
+def configure_once(factory: Any) -> None:
+    """autobahn copies a factory's options to every connection, and formats them for a log that nobody reads: half of
+    what it costs to open one."""
+    for name in WebSocketProtocol.CONFIG_ATTRS:
+        if not hasattr(BoundedSocket, name):
+            setattr(BoundedSocket, name, getattr(factory, name))
+    BoundedSocket.CONFIG_ATTRS = []
