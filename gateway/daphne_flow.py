@@ -1,10 +1,8 @@
 """Flow control that Daphne has not: what is on its way to a client, and what has come from one, is bounded."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
-
-from twisted.internet import tcp
 
 from gateway.flow import CUT_SECONDS, LOOK_SECONDS, SLOW_SECONDS, Patience, kernel_holds, report_slow
 from gateway.types import Event
@@ -16,22 +14,6 @@ HELD_BYTES = 128 * 1024
 def unsent(transport: Any) -> int:
     """Bytes that a Twisted transport has not given to the kernel yet."""
     return int(len(transport.dataBuffer) - transport.offset + transport._tempDataLen)
-
-
-class PromptTransport(tcp.Server):
-    """Tries the kernel first. Twisted's own asks the selector to tell when it may write, and after that not to: two
-    calls more for every frame and every answer."""
-
-    def write(self, data: bytes) -> None:
-        if data and self.connected and not (self._writeDisconnected or unsent(self)):
-            taken = self.writeSomeData(data)
-            if isinstance(taken, int):  # Else it is the error, which the usual way is to meet.
-                data = data[taken:]
-        if data:
-            super().write(data)
-
-    def writeSequence(self, parts: Iterable[bytes]) -> None:
-        self.write(b"".join(parts))
 
 
 class Outflow:

@@ -12,8 +12,9 @@ from typing import Any
 from daphne.server import Server, twisted_loop
 from twisted.internet import defer
 
-from gateway.daphne_flow import Inflow, PromptTransport
-from gateway.daphne_limits import BoundedSocket, bound, is_anything_unsent, room_for_connections
+from gateway.daphne_flow import Inflow
+from gateway.daphne_limits import PromptTransport, is_anything_unsent, room_for_connections
+from gateway.daphne_sockets import BoundedSocket, bound
 from gateway.flow import SERVED, Gone
 from gateway.lifespan_player import LifespanPlayer, StartFailed
 from gateway.types import Application, Event, Receive, Scope, Send
