@@ -1,7 +1,8 @@
 """Hints: what is in no row of its own and nobody misses, told to whoever shows the conversation, in every process.
 
 A hint is a small JSON dict with a `kind`: "typing" (`from`, `name`, `uuid`, `by`), "holder" (an operator has come or
-gone: look who), "ended" (the scope was ended), "seen" (an operator's console is open; of no conversation).
+gone: look who), "ended" (the scope was ended), "seen" (an operator's console is open; of no conversation), "here" (an
+operator watches, or with `gone` does no more).
 """
 
 from gateway.models import Direction, Message, Status
@@ -18,6 +19,11 @@ SEEN: Hint = {"kind": "seen"}
 def typing(sender: str, uuid: str, *, name: str = "", by: str = "") -> Hint:
     """`by`: the socket that it comes from, which does not hear of it."""
     return {"kind": "typing", "from": sender, "name": name, "uuid": uuid, "by": by}
+
+
+def here(uuid: str, *, user: str, name: str, by: str, gone: bool = False) -> Hint:
+    """To be told again at least every 30 s, as long as it holds. `by`: the operator's socket."""
+    return {"kind": "here", "uuid": uuid, "user": user, "name": name, "by": by, "gone": gone}
 
 
 def of_group(group: Group) -> list[tuple[int, Hint]]:

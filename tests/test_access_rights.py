@@ -27,7 +27,7 @@ ACTIONS = sorted(operator_frames.ADMIN.tags - {"hello"})
 # These show what somebody may see, whatever that is.
 OF_NO_CONVERSATION = {"list", "counts", "replies"}
 NEEDED = dict.fromkeys(ACTIONS, Role.ANSWER) | {
-    "watch": Role.WATCH, "history": Role.WATCH, "person": Role.WATCH, "ban": Role.LEAD, "unban": Role.LEAD,
+    **dict.fromkeys(("watch", "unwatch", "history", "person"), Role.WATCH), "ban": Role.LEAD, "unban": Role.LEAD,
 }  # fmt: skip
 
 LISTED = [

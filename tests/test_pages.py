@@ -42,6 +42,8 @@ class Inline(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         names = {name for name, _ in attrs}
+        if tag == "script" and ("type", "application/json") in attrs:
+            return  # Data, which no browser runs.
         if tag == "style" or (tag == "script" and "src" not in names) or "style" in names:
             self.found.append(tag)
         self.found += [name for name in names if name.startswith("on")]

@@ -12,6 +12,7 @@ from gateway.fields import clean, dump
 from gateway.logs import event
 from gateway.models import Kind, Message, Sender, Status
 from gateway.transcript.group import Group, Wants, is_held
+from gateway.transcript.noting import add_note
 from gateway.transcript.rows import ContactRow, ConversationRow, MessageRow
 from gateway.transcript.saying import add_outbound
 from gateway.transcript.scopes import close_scope, end_scope, has_unsettled, start_clock
@@ -216,6 +217,8 @@ class End:
         if self.idle and (_is_attended(conversation) or has_unsettled(group, conversation)):
             return False
         end_scope(group, conversation, self.code, farewell=self.farewell)
+        if self.idle:
+            add_note(group, conversation, "Ended: nobody had said anything for a while.", method="idle")
         return True
 
 

@@ -8,15 +8,17 @@ from uuid import UUID
 
 from django.db import DatabaseError
 
-from gateway import engine
+from gateway import engine, hints
 from gateway.access import Rights
 from gateway.errors import Denied, NotReady, Unsendable
 from gateway.models import Role
+from gateway.transcript.noting import name_of
 from gateway.web import acts, frames, listing, operator_frames, origins, person, rows, staff
 from gateway.web.acts import ACTS, Asked
 from gateway.web.board import Board, board_of
 from gateway.web.frames import Frame, OperatorHello, Watch
 from gateway.web.live import Live, Reader, live_of
+from gateway.web.operator_frames import Unwatch
 from gateway.web.rows import Listed, Place
 from gateway.web.socket import Socket
 from gateway.web.staff import Badge, Operator
@@ -41,6 +43,7 @@ class AdminChatConsumer(Socket):
         self._told: Rights | None = None
         self._shown: dict[int, int] = {}
         self._watched: dict[int, Followed] = {}
+        self._user: Any = None
 
     async def refusal(self) -> str | None:
         origin = origins.of(self.scope)
@@ -86,9 +89,9 @@ class AdminChatConsumer(Socket):
 
     async def _act_in(self, running: "Engine", user: Any, place: Place, frame: Frame) -> None:
         """What is about one conversation. Raises Denied; one that is not theirs to see is as if there were none."""
-        if isinstance(frame, Watch):
+        if isinstance(frame, Watch | Unwatch):
             acts.refuse(Role.WATCH, self._rights, place.bot)
-            await self._watch(running, place, frame)
+            await (self._watch(running, place, frame) if isinstance(frame, Watch) else self._unwatch(place.pk))
             return
         act = ACTS[type(frame)]
         acts.refuse(act.role, self._rights, place.bot)
@@ -112,7 +115,7 @@ class AdminChatConsumer(Socket):
         if operator is None:
             self.end(frames.NOT_ALLOWED)
             return None
-        before, self._rights = self._rights, operator.rights
+        before, self._rights, self._user = self._rights, operator.rights, operator.user
         if self._rights.hides_more_than(before) and (self._board or self._watched):
             # What it has shown it cannot take back: the next socket shows what there is to see.
             self.end(frames.NOT_ALLOWED)
@@ -159,7 +162,7 @@ class AdminChatConsumer(Socket):
     async def _watch(self, running: "Engine", place: Place, frame: Watch) -> None:
         await self._unwatch(place.pk)
         self._live = live_of(running)
-        reader = Reader(self, min(max(frame.since, 0), place.rev))
+        reader = Reader(self, min(max(frame.since, 0), place.rev), frame.conversation)
         self._watched[place.pk] = reader, self.spawn(self._follow(reader, place, frame))
 
     async def _follow(self, reader: Reader, place: Place, frame: Watch) -> None:
@@ -169,6 +172,7 @@ class AdminChatConsumer(Socket):
             await self.put(await self._live.read(rows.newest, place.pk, str(uuid), place.rev, frame.recent))
             reader.last = place.rev
         await self._live.follow_as_operator(reader, place.pk, uuid, place.rev)
+        self._show_here(place.pk, reader)
 
     async def _unwatch(self, conversation: int) -> None:
         if conversation in self._watched:
@@ -176,6 +180,12 @@ class AdminChatConsumer(Socket):
             following.cancel()
             await asyncio.wait({following})
             self._live.leave(reader)
+            self._show_here(conversation, reader, gone=True)
+
+    def _show_here(self, conversation: int, reader: Reader, *, gone: bool = False) -> None:
+        """Other operators see who watches with them."""
+        about = {"user": self._user.get_username(), "name": name_of(self._user), "by": self.tag}
+        self._live.engine.ring.hint(conversation, hints.here(reader.place, **about, gone=gone))
 
     # Still here, still allowed
 
@@ -194,14 +204,17 @@ class AdminChatConsumer(Socket):
             if operator is not None and tell:
                 await self._hand_back(running, operator.user)
                 running.operator_seen(self.badge.user_pk)
+                for conversation, (reader, _) in self._watched.items():
+                    self._show_here(conversation, reader)
         except (NotReady, DatabaseError):
             return  # Who cannot be asked is asked again.
 
     def left(self) -> None:
         if self._board is not None:
             self._board.leave(self)
-        for reader, _ in self._watched.values():
+        for conversation, (reader, _) in self._watched.items():
             self._live.leave(reader)
+            self._show_here(conversation, reader, gone=True)
 
 
 async def find(running: "Engine", uuid: str) -> Place:

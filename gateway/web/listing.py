@@ -10,7 +10,8 @@ from django.db.models import Max, Q, QuerySet
 
 from gateway.access import Rights
 from gateway.fields import clean
-from gateway.models import Conversation, Message, Role
+from gateway.models import Bot, Conversation, Message, Role, Tag
+from gateway.protocols import find_protocols
 from gateway.web import rows
 from gateway.web.frames import encode
 from gateway.web.operator_frames import List
@@ -20,6 +21,7 @@ MOST_COUNTED = 9_999
 # Words are looked for in the newest rows only: without an index that both databases have, a look at all is too long.
 ROWS_SEARCHED = 200_000
 MOST_FOUND = 500
+MOST_TAGS = 500
 
 FREE = Q(holder=None)
 STATES = {
@@ -50,6 +52,16 @@ def page(rights: Rights, user: Any, wanted: List) -> dict[str, Any]:
 
 def answer(rights: Rights, user: Any, wanted: List) -> str:
     return encode({"type": "list", "id": wanted.id, **page(rights, user, wanted)})
+
+
+def choices(rights: Rights) -> dict[str, list[str]]:
+    """What there is to filter by."""
+    bots = Bot.objects.filter(rights.where(Role.WATCH, "pk")).order_by("name")
+    return {
+        "bots": list(bots.values_list("name", flat=True)),
+        "protocols": sorted(protocol.scope_type for protocol in find_protocols()),
+        "tags": list(Tag.objects.values_list("name", flat=True)[:MOST_TAGS]),
+    }
 
 
 def counts(rights: Rights) -> dict[str, int]:

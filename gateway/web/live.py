@@ -47,10 +47,11 @@ class Outlet(Protocol):
 
 
 class Reader:
-    """Somebody who follows a conversation. `last` is the highest rev they were shown."""
+    """Somebody who follows a conversation. `last` is the highest rev they were shown, `place` its UUID, for hints."""
 
-    def __init__(self, outlet: Outlet, last: int) -> None:
+    def __init__(self, outlet: Outlet, last: int, place: str = "") -> None:
         self.outlet = outlet
+        self.place = place
         self.last = last
         self.feed: Feed | None = None
 

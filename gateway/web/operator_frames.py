@@ -44,6 +44,12 @@ class Replies(Frame, tag="replies"):
     """The ready answers that may be used."""
 
 
+class Unwatch(Frame, tag="unwatch"):
+    """Nothing more of it; the list goes on."""
+
+    conversation: str
+
+
 class History(Frame, tag="history"):
     """Rows that are older than the row `before`."""
 
@@ -95,6 +101,6 @@ class Untag(Frame, tag="untag"):
 
 
 ADMIN = Vocabulary(
-    OperatorHello, List, Counts, Replies, Watch, History, Person, Colleagues, Take, Release, Say, OperatorTyping, Note,
-    Assign, Close, Ban, Unban, Tag, Untag, Resend, Drop, Replay,
+    OperatorHello, List, Counts, Replies, Watch, Unwatch, History, Person, Colleagues, Take, Release, Say,
+    OperatorTyping, Note, Assign, Close, Ban, Unban, Tag, Untag, Resend, Drop, Replay,
 )  # fmt: skip

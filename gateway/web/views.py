@@ -1,5 +1,6 @@
 """The pages."""
 
+import json
 from typing import cast
 
 from django.conf import settings
@@ -9,10 +10,12 @@ from django.templatetags.static import static
 from django.views.decorators.http import require_safe
 
 from gateway.models import Role
-from gateway.web import bots
+from gateway.web import bots, listing
 from gateway.web.console import ConsoleRequest, for_operators, show
+from gateway.web.frames import encode
 
 DEFAULT_BOT = "bot"
+STATES = [("waiting", "Waiting"), ("held", "Held"), ("bot", "Bot"), ("ended", "Ended")]
 CHAT_OPTIONS = ("bot", "room", "name", "heading", "language", "theme")
 ROBOTS = "User-agent: *\nDisallow: /admin/\nDisallow: /console/\n"
 
@@ -38,7 +41,12 @@ def chat(request: HttpRequest) -> HttpResponse:
 @require_safe
 @for_operators(Role.WATCH)
 def console(request: HttpRequest) -> HttpResponse:
-    return show(cast("ConsoleRequest", request), "switchboard/console.html")
+    """The list's first page comes with it: what is there is seen before the socket is open."""
+    theirs = cast("ConsoleRequest", request)
+    rights, asked = theirs.rights, listing.asked(request.GET.dict())
+    page = json.loads(encode(listing.page(rights, theirs.user, asked)))
+    choices = listing.choices(rights)
+    return show(theirs, "switchboard/console.html", asked=asked, page=page, states=STATES, **choices)
 
 
 @require_safe

@@ -16,6 +16,7 @@ class Whispers:
     def __init__(self, live: Live) -> None:
         self.live = live
         self._seen = float("-inf")
+        self.watchers = Watchers()
         live.engine.ring.subscribe_hints(self._hear)
 
     @property
@@ -28,6 +29,8 @@ class Whispers:
             self._seen = time.monotonic()
         elif kind == "typing":
             self._show_typing(conversation, hint)
+        elif kind == "here":
+            self._show_watchers(conversation, hint)
         elif kind in ("holder", "ended") and self.live.readers(conversation, "public"):
             tell = self._tell_holder if kind == "holder" else self._tell_ended
             self.live.engine.spawn(tell(conversation))
@@ -37,6 +40,15 @@ class Whispers:
         if not hint.get("unseen"):
             self._offer(conversation, "public", frames.typing(sender, name), by)
         self._offer(conversation, "all", frames.typing(sender, name, conversation=hint["uuid"]), by)
+
+    def _show_watchers(self, conversation: int, hint: Hint) -> None:
+        """To everybody who watches where it has changed; else to who has just come."""
+        changed = self.watchers.note(conversation, hint)
+        present = self.watchers.of(conversation)
+        text = frames.encode({"type": "present", "conversation": hint["uuid"], "operators": present})
+        for reader in self.live.readers(conversation, "all"):
+            if changed or reader.outlet.tag == hint["by"]:
+                reader.outlet.offer_lightly(text)
 
     async def _tell_holder(self, conversation: int) -> None:
         self._offer(conversation, "public", frames.operator(await self.live.read(options.holder_of, conversation)))
@@ -49,6 +61,32 @@ class Whispers:
         for reader in self.live.readers(conversation, view):
             if not by or reader.outlet.tag != by:
                 reader.outlet.offer_lightly(text)
+
+
+class Watchers:
+    """The operators who watch each conversation, in any process, by what they said of it lately."""
+
+    def __init__(self) -> None:
+        self._here: dict[int, dict[str, tuple[str, str, float]]] = {}
+
+    def note(self, conversation: int, hint: Hint) -> bool:
+        """Whether somebody has come or gone."""
+        before, now = self.of(conversation), time.monotonic()
+        sockets = self._here.setdefault(conversation, {})
+        if hint.get("gone"):
+            sockets.pop(hint["by"], None)
+        else:
+            sockets[hint["by"]] = hint["user"], hint["name"], now
+        kept = {by: seen for by, seen in sockets.items() if now - seen[2] < ONLINE_SECONDS}
+        self._here[conversation] = kept
+        if not kept:
+            del self._here[conversation]
+        return self.of(conversation) != before
+
+    def of(self, conversation: int) -> list[dict[str, str]]:
+        """Each once, however many pages they have open."""
+        people = {user: name for user, name, _ in self._here.get(conversation, {}).values()}
+        return [{"user": user, "name": people[user]} for user in sorted(people)]
 
 
 _whispers: Whispers | None = None
