@@ -5,12 +5,10 @@ asks for the page. Processor seconds, since the machine may have other things to
 """
 
 import os
-import random
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 
@@ -27,36 +25,41 @@ def timed(what: str) -> Iterator[None]:
 
 
 def fill(count: int) -> None:
-    from django.utils import timezone
+    """By the database itself: runs of six words, every other one a person's, in conversations taken by turns."""
+    from django.db import connection
 
-    from gateway.models import Bot, Conversation, Message
+    from gateway.models import Bot, Conversation
 
     bots = [Bot.objects.get_or_create(name=name)[0] for name in ("shop", "desk", "survey")]
-    places = Conversation.objects.bulk_create(
-        [
-            Conversation(bot=bots[n % 3], protocol=("telegram", "webchat")[n % 2], key=f"measured {n}")
-            for n in range(CONVERSATIONS)
-        ],
-        batch_size=BATCH,
-    )
-    seqs, chance, first = [0] * CONVERSATIONS, random.Random(1), timezone.now() - timedelta(days=DAYS)
-    rows = []
-    for number in range(count):
-        index = chance.randrange(CONVERSATIONS) if number % 6 == 0 else index  # noqa: F821
-        seqs[index] += 1
-        came_in = number % 2 == 0
-        rows.append(
-            Message(
-                conversation=places[index], bot_id=places[index].bot_id, direction="in" if came_in else "out",
-                kind="message", sender="visitor" if came_in else chance.choice(("bot", "bot", "operator")),
-                seq=seqs[index], rev=seqs[index], text="some words of a usual length, as people write them",
-                method="message", at=first + timedelta(days=DAYS * number / count), payload={"text": "some words"},
-                status="done" if came_in else "failed" if number % 400 == 1 else "sent", error="",
-            )
-        )  # fmt: skip
-        if len(rows) == BATCH or number == count - 1:
-            Message.objects.bulk_create(rows)
-            rows.clear()
+    if not Conversation.objects.exists():
+        Conversation.objects.bulk_create(
+            [
+                Conversation(bot=bots[n % 3], protocol=("telegram", "webchat")[n % 2], key=f"measured {n}")
+                for n in range(CONVERSATIONS)
+            ],
+            batch_size=BATCH,
+        )
+    with connection.cursor() as cursor:
+        cursor.execute(NUMBERS[connection.vendor] + INSERT.replace("MOMENT", MOMENT[connection.vendor]), [count, count])
+
+
+NUMBERS = {
+    "sqlite": "WITH RECURSIVE numbers(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < %s) ",
+    "postgresql": "WITH numbers AS (SELECT generate_series(0, %s - 1) AS n) ",
+}
+MOMENT = {
+    "sqlite": f"strftime('%%Y-%%m-%%d %%H:%%M:%%S', 'now', '-{DAYS} days', (n * {DAYS * 86400.0} / %s) || ' seconds')",
+    "postgresql": f"now() - interval '{DAYS} days' + (n * {DAYS * 86400.0} / %s) * interval '1 second'",
+}
+INSERT = """
+INSERT INTO gateway_message (conversation_id, bot_id, direction, kind, sender, name, at, seq, rev, seen_rev, text,
+    method, payload, ref, parts, attempt, status, error, feedings, sends, unknowns, at_most_once, announcement)
+SELECT c.id, c.bot_id, CASE n %% 2 WHEN 0 THEN 'in' ELSE 'out' END, 'message',
+    CASE WHEN n %% 2 = 0 THEN 'visitor' WHEN n %% 3 = 0 THEN 'operator' ELSE 'bot' END, '', MOMENT, n, n, n,
+    'some words of a usual length, as people write them', 'message', '{"text":"some words"}', '', '[]', 0,
+    CASE WHEN n %% 400 = 1 THEN 'failed' WHEN n %% 2 = 0 THEN 'done' ELSE 'sent' END, '', 0, 0, 0, FALSE, FALSE
+FROM numbers JOIN gateway_conversation c ON c.id = (SELECT min(id) FROM gateway_conversation) + (n / 6) * 7919 %% 20000
+"""
 
 
 def main(count: int) -> None:

@@ -30,6 +30,7 @@ PAGES = [
     Page("console-replies", "Replies", "replies", Role.WATCH),
     Page("console-dashboard", "Dashboard", "chart", Role.WATCH),
     Page("console-announcements", "Announce", "announce", Role.LEAD),
+    Page("console-people", "People", "people", Role.ADMINISTER),
     Page("console-audit", "Audit log", "audit", Role.LEAD),
 ]
 

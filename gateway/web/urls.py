@@ -1,13 +1,15 @@
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path, re_path
 
-from gateway.web import announcements, audit_page, dashboard, health, replies, views, widget_files
+from gateway.web import announcements, audit_page, dashboard, health, people, replies, transcripts, views, widget_files
 from gateway.web.signing_in import paced
 
 # A key that every database can hold.
 PK = r"(?P<pk>[0-9]{1,18})"
 ACTION = r"(?P<action>confirm|pause|resume|cancel|discard)"
 TABLE = rf"(?P<name>{'|'.join(dashboard.TABLES)})"
+UUID = r"(?P<uuid>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+KIND = rf"(?P<kind>{'|'.join(transcripts.KINDS)})"
 
 urlpatterns = [
     path("", views.demo, name="demo"),
@@ -32,6 +34,13 @@ urlpatterns = [
     re_path(rf"^console/announcements/{PK}/{ACTION}/$", announcements.act, name="console-announcement-act"),
     path("console/dashboard/", dashboard.page, name="console-dashboard"),
     re_path(rf"^console/dashboard/{TABLE}[.]csv$", dashboard.csv_file, name="console-dashboard-csv"),
+    path("console/people/", people.found, name="console-people"),
+    path("console/people/of/<uuid:uuid>/", people.of_conversation, name="console-person-of"),
+    re_path(rf"^console/people/{PK}/$", people.person, name="console-person"),
+    re_path(rf"^console/people/{PK}/export/$", people.export, name="console-person-export"),
+    re_path(rf"^console/people/{PK}/erase/$", people.erase, name="console-person-erase"),
+    re_path(rf"^console/people/bots/{PK}/$", people.keep, name="console-retention"),
+    re_path(rf"^console/conversations/{UUID}/export/{KIND}/$", transcripts.transcript, name="console-transcript"),
     path("console/logout/", LogoutView.as_view(), name="console-logout"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
