@@ -251,8 +251,10 @@ class Engine:
         return (await self.submit(self._accept_operation(dead_letter(inbound, error))))()
 
     def _accept_operation(self, inbound: Inbound) -> Accept:
-        handled = not inbound.error and self.handles(inbound.protocol, inbound.bot, inbound.method)
-        return Accept(inbound, handled, self.handles(inbound.protocol, inbound.bot, "disconnect"))
+        protocol, bot = inbound.protocol, inbound.bot
+        handled = not inbound.error and self.handles(protocol, bot, inbound.method)
+        neutral = handled and self.is_neutral(protocol, bot, inbound.method)
+        return Accept(inbound, handled, self.handles(protocol, bot, "disconnect"), self.quarantine.is_over, neutral)
 
     def methods(self, protocol: str, bot: str) -> set[str] | None:
         """The update kinds that the bot's application handles; None: it is no Channels consumer and takes all."""
@@ -266,6 +268,12 @@ class Engine:
         route = self.route(protocol, bot)
         # Without any application the row is fed nonetheless: it fails, and says which entry of the map is missing.
         return route is None or dialect.feeding_name(protocol, method, route) is not None
+
+    def is_neutral(self, protocol: str, bot: str, method: str) -> bool:
+        """Whether the application gets it under a name that has no words for what is a protocol's own."""
+        route = self.route(protocol, bot)
+        name = None if route is None else dialect.feeding_name(protocol, method, route)
+        return name is not None and name.startswith("chat.")
 
     async def take(self, uuid: str, user: Any) -> None:
         pk = await self.submit(Take(uuid, user))
@@ -330,7 +338,8 @@ class Engine:
         self.submit(operation).add_done_callback(_log_failure)
 
     def say_later(self, say: Say) -> None:
-        self.submit_later(say)
+        """Its handler may be about to end: then both are one transaction."""
+        self.writer.submit_soon(say).add_done_callback(_log_failure)
 
     async def read(self, function: Callable[..., T], *args: Any) -> T:
         """Runs a function that reads the database on a reader's thread.
@@ -362,8 +371,10 @@ class Engine:
     def _committed(self, group: Group) -> None:
         """Rows are safe: ring, feed and deliver."""
         self.metrics.committed(group)
-        for conversation, message in (*group.inbox, *group.again):
+        for conversation, message in group.inbox:
             self.lanes.get(conversation).put_if_unknown(in_row(message))
+        for conversation, message in group.again:  # Of what is in hand its lane knows.
+            self.lanes.get(conversation).put_if_unknown(in_row(message, unfed=True))
         for conversation, message in group.outbox:
             self.outbox.put(out_row(conversation, message, group.now))
         self.ring.ring(group.news, group.written)  # Last: a listener that raises must not keep words from their way.

@@ -18,7 +18,7 @@ from gateway.pool import Place
 from gateway.redact import redact
 from gateway.traces import authors_part, wordless
 from gateway.transcript import Begin, Begun, End, InRow, Say, Settle
-from gateway.transcript.feeding import Tell, in_row
+from gateway.transcript.feeding import PutBack, Tell, in_row
 from gateway.types import Event, Outbound, Scope
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ class Lane:
         self._instance: Instance | None = None
         self._place: Place | None = None
         self._pump: asyncio.Task[None] | None = None
-        self._ends = 0
+        self._ends = self._ending = 0
+        self._taken: tuple[int, int] | None = None
         self._abandoned = False
 
     @property
@@ -76,6 +77,8 @@ class Lane:
         return self._instance is not None
 
     def put(self, row: InRow) -> None:
+        if row.begun is not None:
+            self._note_taken(row)
         if _comes_first(row):
             self._queue.appendleft(row)
         elif self._left_in_rows or len(self._queue) >= LONGEST_QUEUE:
@@ -83,6 +86,13 @@ class Lane:
         else:
             self._queue.append(row)
         self.wake()
+
+    def _note_taken(self, row: InRow) -> None:
+        """It came while nothing waited: what it begins with holds, unless its scope ends before it is fed."""
+        if self.engine.draining:
+            self.engine.submit_later(PutBack(row))
+        elif not self._queue and not self._left_in_rows and not self._ending:
+            self._taken = row.pk, self._ends
 
     def put_if_unknown(self, row: InRow) -> None:
         """A row that may be here already: delivered again, or read from the table before its commit was told."""
@@ -187,6 +197,10 @@ class Lane:
         await self._settle(row, Outcome(begun=True, error=error))
 
     async def _begin(self, row: InRow) -> Begun:
+        taken, self._taken = self._taken, None
+        if row.begun is not None and taken == (row.pk, self._ends):
+            self.engine.deadlines.clear(self.pk)
+            return row.begun
         while True:
             ends = self._ends
             fresh = self._instance is None or not self._instance.alive
@@ -233,7 +247,7 @@ class Lane:
         """The instance ended before it began with the row in hand: the row goes to the next one."""
         self._instance = None
         if outcome.ended:
-            await self.engine.submit(End(self.pk, "ended", farewell=False))
+            await self._submit_end(End(self.pk, "ended", farewell=False))
         elif outcome.error is not None:
             self._log(outcome.error, self.in_hand)
 
@@ -383,7 +397,7 @@ class Lane:
         farewell = self.engine.handles(self.protocol, self.bot, "disconnect")
         self._ends += 1
         try:
-            ended = await self.engine.submit(End(self.pk, code, farewell=farewell, idle=idle))
+            ended = await self._submit_end(End(self.pk, code, farewell=farewell, idle=idle))
         except KeyError:  # Deleted with all its rows.
             ended, farewell = True, False
         if ended:
@@ -394,6 +408,13 @@ class Lane:
                     self.engine.ring.hint(self.pk, hints.ENDED)
         self.engine.lanes.forget_idle(self)
         return ended
+
+    async def _submit_end(self, end: End) -> bool:
+        self._ending += 1
+        try:
+            return await self.engine.submit(end)
+        finally:
+            self._ending -= 1
 
     def _dispose_when_free(self) -> None:
         if self._instance is not None and self._instance.busy:
@@ -410,7 +431,7 @@ class Lane:
             self._log(error, None)
         elif not self.engine.draining:
             self._ends += 1
-            self.engine.spawn(self.engine.submit(End(self.pk, "ended", farewell=False)))
+            self.engine.spawn(self._submit_end(End(self.pk, "ended", farewell=False)))
             self.engine.deadlines.clear(self.pk)
         self.engine.lanes.forget_idle(self)
 

@@ -115,8 +115,11 @@ class Metrics:
                 self._said(counts, message, now)
             elif message.sender == VISITOR:
                 counts.accepted += 1
-                if message.status == RECEIVED:
+                if message.status in (RECEIVED, IN_HAND):
                     remember(self._asked, message.pk, now)
+                if message.status == IN_HAND:
+                    counts.fed += 1
+                    self._in_hand.add(message.pk)
                 elif message.status == DEAD:
                     counts.dead += 1
                     tell_dead(conversation, message.pk)
@@ -132,7 +135,7 @@ class Metrics:
                 counts.answers.observe(now - asked)
         elif message.status == FAILED:
             counts.undeliverable += 1
-        elif asked is not None and message.status == QUEUED:
+        elif asked is not None and message.status in (QUEUED, SENDING):
             remember(self._answers, message.pk, asked)
 
     def _moved(self, conversation: Conversation, pk: int, status: str, unknown: bool, now: float) -> None:

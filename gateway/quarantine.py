@@ -59,6 +59,11 @@ class Quarantine:
     def end(self) -> None:
         self._over.set()
 
+    @property
+    def is_over(self) -> bool:
+        """Whoever comes now is fed at once."""
+        return self._over.is_set()
+
     def condemns(self, row: InRow) -> bool:
         """Whether it has killed often enough. It is said once: who replays the row wants it fed."""
         condemned = row.pk in self._condemned

@@ -34,6 +34,7 @@ T = TypeVar("T")
 
 LARGEST_GROUP = 500
 LONGEST_QUEUE = 20_000
+SOON_SECONDS = 0.001
 SQLITE_RETRY_SECONDS = 0.0003
 SQLITE_BUSY_SECONDS = 30.0
 LONGEST_PAUSE_SECONDS = 1.0
@@ -120,15 +121,15 @@ class Writer:
     """`submit` from the loop; `committed(group)` is called on the loop after every commit, before any result is.
 
     `lease`: the primary key of the process's node, without which nothing is written. Counters: `retries`, attempts that
-    the database failed; `collisions`, groups in which another process was first, or in
-    which an update came again that nobody here remembered; `recognised`, commits of which
-    nothing was heard and which turned out to be done.
+    the database failed; `collisions`, groups in which another process was first, or an update came again that
+    nobody here remembered; `recognised`, commits of which nothing was heard and which turned out to be done.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, committed: Callable[[Group], None]) -> None:
         self._loop = loop
         self._committed = committed
         self._jobs: deque[Job] = deque()
+        self._soon: asyncio.TimerHandle | None = None
         self._wake = threading.Condition()
         self._stopping = self._given_up = False
         self._memory = Memory()
@@ -170,6 +171,22 @@ class Writer:
             self._jobs.append(Job(operation, future))
             self._wake.notify()
         return future
+
+    def submit_soon(self, operation: Operation[T]) -> "asyncio.Future[T]":
+        """The same of what can wait for a moment, in which something may come that shares its transaction."""
+        future: asyncio.Future[T] = self._loop.create_future()
+        with self._wake:
+            if self._stopping:
+                raise NotReady("The gateway is stopping.")
+            self._jobs.append(Job(operation, future))
+        if self._soon is None:
+            self._soon = self._loop.call_later(SOON_SECONDS, self._wake_up)
+        return future
+
+    def _wake_up(self) -> None:
+        self._soon = None
+        with self._wake:
+            self._wake.notify()
 
     def drop_cancelled(self) -> None:
         """Forgets what nobody waits for any more: while the database is away that would fill the queue."""

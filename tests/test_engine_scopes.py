@@ -13,7 +13,7 @@ from channels.layers import get_channel_layer
 from gateway import writer
 from gateway.errors import Refused
 from gateway.models import Conversation, Status
-from gateway.transcript import Begin
+from gateway.transcript import Accept, Begin
 from gateway.writer import run_group
 from tests.communicator import Chat, eventually, until
 from tests.engine_moments import conversation, outside, until_all_sent, until_closed, until_in_hand
@@ -90,10 +90,10 @@ async def test_several_sends_refused_by_a_block_make_one_farewell(start: StartEn
 
 
 def gated_begin(gate: threading.Event) -> Callable[..., Any]:
-    """The writer's work, held up before a row is marked as in hand."""
+    """The writer's work, held up before a row is marked as in hand, as it comes or later."""
 
     def gated(operations: list[Any], *how: Any) -> Any:
-        if any(isinstance(operation, Begin) for operation in operations):
+        if any(isinstance(operation, Accept | Begin) for operation in operations):
             gate.wait(10)
         return run_group(operations, *how)
 
@@ -119,12 +119,14 @@ async def test_a_row_that_is_being_begun_as_the_application_ends_opens_the_next_
     lane = engine.lanes.known((await conversation()).pk)
     assert lane is not None
     monkeypatch.setattr(writer, "run_group", gated_begin(gate))
-    await chat.says("b")
+    saying = asyncio.create_task(chat.says("b"))
+    await asyncio.sleep(0)
     layer = get_channel_layer()
     assert layer is not None
     await layer.group_send("scopes", {"type": "scopes.end"})
     await until(lambda: not lane.alive, "the end of the instance")
     gate.set()
+    await saying
     assert await chat.heard(2) == ["1 False", "1 False"]
     await chat.settled()
     assert (await conversation()).open
@@ -168,9 +170,11 @@ async def test_a_row_that_is_being_begun_as_the_bot_closes_opens_the_next_scope(
     await chat.says("close")
     await chat.settled()
     monkeypatch.setattr(writer, "run_group", gated_begin(gate))
-    await chat.says("b")
+    saying = asyncio.create_task(chat.says("b"))
+    await asyncio.sleep(0)
     await closing_later.closed()
     gate.set()
+    await saying
     assert await chat.heard(2) == ["1 False", "1 False"]
     await chat.settled()
     assert (await conversation()).open

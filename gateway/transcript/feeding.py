@@ -38,8 +38,10 @@ class InRow:
     begun: "Begun | None" = None
 
 
-def in_row(message: Message) -> InRow:
+def in_row(message: Message, *, unfed: bool = False) -> InRow:
+    """`unfed`: if it is in hand, then only by its mark."""
     begun = message.begun if isinstance(message, MessageRow) else None
+    counted = begun is not None or (unfed and message.status == Status.IN_HAND)
     return InRow(
         message.pk,
         message.conversation_id,
@@ -47,7 +49,7 @@ def in_row(message: Message) -> InRow:
         message.method,
         message.payload,
         message.text,
-        message.feedings if begun is None else 0,
+        message.feedings - counted,
         begun,
     )
 
@@ -134,6 +136,22 @@ def _user(contact: ContactRow | None) -> AbstractBaseUser | AnonymousUser:
     if contact is None or contact.user_id is None:
         return AnonymousUser()
     return get_user_model().objects.filter(pk=contact.user_id).first() or AnonymousUser()
+
+
+@dataclass(frozen=True, slots=True)
+class PutBack:
+    """What was taken in hand as it came is not fed by this process, which stops: it waits as if it had just come."""
+
+    row: InRow
+
+    def needs(self, wants: Wants) -> None:
+        wants.conversations.add(self.row.conversation)
+
+    def apply(self, group: Group) -> None:
+        conversation = group.conversation(self.row.conversation)
+        group.change_status(conversation, self.row.pk, Status.RECEIVED, feedings=self.row.feedings)
+        if self.row.begun is not None and not self.row.begun.resumed:
+            group.alter(conversation, open=False)
 
 
 @dataclass(frozen=True, slots=True)
