@@ -5,6 +5,7 @@ overtakes inside a lane, wherever it waits.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -17,7 +18,8 @@ from django.db import DatabaseError
 from gateway import leaving
 from gateway.errors import NotReady
 from gateway.leaving import Leaving
-from gateway.transcript import OutRow
+from gateway.models import Status
+from gateway.transcript import Mark, OutRow
 
 if TYPE_CHECKING:
     from gateway.engine import Engine
@@ -92,10 +94,28 @@ class Backlog:
         for task in self._fills:
             task.cancel()
 
+    def is_free(self, protocol: str, bot: str, conversation: int, key: str) -> bool:
+        """Nothing of that conversation or for that chat waits to leave, as an answer, here or in the table."""
+        stream = self._streams.get((protocol, bot, False))
+        behind = not self._loaded if stream is None else stream.left or stream.room <= 0
+        return not (behind or (conversation, False) in self._homes or (protocol, bot, False, key) in self._lanes)
+
     def put(self, row: OutRow) -> None:
         """Takes a committed row. The same row again: its newest words count."""
+        self._put(row)
+        if row.pk not in self.rows:
+            self._let_go(row)
+
+    def _let_go(self, row: OutRow) -> None:
+        """It stays in the table, where only what is queued is looked for."""
+        if row.marked:
+            row.marked = False
+            with contextlib.suppress(NotReady):  # Else the next process takes it for one whose call was under way.
+                self._engine.submit_later(Mark(row, Status.QUEUED))
+
+    def _put(self, row: OutRow) -> None:
         if self._closed:
-            return  # It stays queued in the rows, for the next process.
+            return  # For the next process.
         self._newest = max(self._newest, row.pk)
         if row.pk in self.rows:
             self.rows[row.pk] = row
@@ -155,7 +175,9 @@ class Backlog:
 
     def put_back(self, lane: Lane) -> None:
         for pk in lane.rows:
-            self.rows.pop(pk, None)
+            row = self.rows.pop(pk, None)
+            if row is not None:
+                self._let_go(row)
         lane.stream.held -= len(lane.rows)
         lane.rows.clear()
 

@@ -337,9 +337,11 @@ class Engine:
         """Queues what nobody waits for; a failure is logged."""
         self.submit(operation).add_done_callback(_log_failure)
 
-    def say_later(self, say: Say) -> None:
+    def say_later(self, say: Say) -> "asyncio.Future[Any]":
         """Its handler may be about to end: then both are one transaction."""
-        self.writer.submit_soon(say).add_done_callback(_log_failure)
+        said = self.writer.submit_soon(say)
+        said.add_done_callback(_log_failure)
+        return said
 
     async def read(self, function: Callable[..., T], *args: Any) -> T:
         """Runs a function that reads the database on a reader's thread.

@@ -192,6 +192,13 @@ class Clocks:
         if turn.rank == ANNOUNCEMENT:
             self._announcements.take(now)
 
+    def is_ready(self, chat: str, rank: int, *, counts: bool = True) -> bool:
+        """Whether `turn` would return at once."""
+        known, now = self._chat(chat), self._time()
+        if known.turns or known.is_taken(rank) or known.wait(now, Turn(rank, counts)) > 0:
+            return False
+        return not self._waiters and self._bots_wait(now, rank) <= 0
+
     def take_another(self, chat: str, rank: int) -> bool:
         """Whether the one who has the turn may make one more call at once, without going before anybody better."""
         known, turn, now = self._chat(chat), Turn(rank, counts=True), self._time()

@@ -13,7 +13,7 @@ from gateway.errors import Deleted, NotReady
 from gateway.handlers import Route
 from gateway.instance import Fed, Instance, Outcome
 from gateway.logs import about, event
-from gateway.models import UNSETTLED, Conversation, Kind, Message, Status
+from gateway.models import UNSETTLED, Conversation, Kind, Message, Sender, Status
 from gateway.pool import Place
 from gateway.redact import redact
 from gateway.traces import authors_part, wordless
@@ -380,9 +380,16 @@ class Lane:
         if fed is None or fed.row is SHUTDOWN:
             self.engine.say_later(Say(self.pk, asked, reports=reports))
         else:
-            row, ordinal = fed.row, fed.next_ordinal()
-            say = Say(self.pk, asked, cause=row.pk, ordinal=ordinal, redelivered=row.feedings, reports=reports)
-            self.engine.say_later(say)
+            self._answer(asked, fed.row, fed.next_ordinal(), reports=reports)
+
+    def _answer(self, asked: Outbound, row: InRow, ordinal: int, *, reports: bool) -> None:
+        """Where nothing is in its way outside it is marked as it is written."""
+        outbox, again = self.engine.outbox, row.feedings
+        place = "" if again else outbox.at_once(self.protocol, self.bot, self.pk, self.address, asked)
+        say = Say(self.pk, asked, Sender.BOT, row.pk, ordinal, again, reports, at_once=bool(place))
+        said = self.engine.say_later(say)
+        if place:
+            said.add_done_callback(lambda _: outbox.withdraw(place))
 
     def _close(self, instance: Instance) -> None:
         if instance is not self._instance:

@@ -8,7 +8,7 @@ made again unless the bot or the message asks for at most once. backlog.py holds
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,7 +24,7 @@ from gateway.logs import row as logs_row
 from gateway.models import Kind, Sender, Status
 from gateway.protocols import ProtocolServer
 from gateway.transcript import Mark, MoveChat, OutRow, PartSent
-from gateway.types import Delivery
+from gateway.types import Delivery, Outbound
 from gateway.writer import Operation
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class Outbox:
         self._tasks: set[asyncio.Task[None]] = set()
         self._pausing: set[asyncio.Task[None]] = set()
         self._open = asyncio.Event()
+        self._promised: set[str] = set()
         self._closed = False
         # Takes a committed row; takes what is queued, before anything else is said; finds what others have queued.
         self.put, self.load, self.look = self._backlog.put, self._backlog.load, self._backlog.look
@@ -70,6 +71,28 @@ class Outbox:
         """The protocols can deliver now."""
         self._open.set()
 
+    def at_once(
+        self, protocol: str, bot: str, conversation: int, address: Mapping[str, Any], outbound: Outbound
+    ) -> str:
+        """Promises that what is to be said next can leave as soon as it is committed. Gives the place that is kept for
+        it, "" where it cannot; until `withdraw` nothing else is promised there."""
+        server = self._engine.protocols[protocol]
+        if outbound.kind == Kind.EDIT or server.immediate or self._closed or not self._open.is_set():
+            return ""
+        key = f"{protocol} {bot} {(lane := server.lane(address))}"
+        if key in self._promised or not self._backlog.is_free(protocol, bot, conversation, lane):
+            return ""
+        clocks = self._clocks_for(protocol, bot)
+        chat = server.chat(outbound.method, outbound.params, address)
+        if not clocks.is_ready(chat, BOT, counts=outbound.kind != Kind.CALL):
+            return ""
+        self._promised.add(key)
+        return key
+
+    def withdraw(self, key: str) -> None:
+        """What was promised is committed, or never will be."""
+        self._promised.discard(key)
+
     # Lanes
 
     async def drain(self, seconds: float) -> None:
@@ -84,6 +107,8 @@ class Outbox:
             await asyncio.wait(busy, timeout=max(deadline - self._engine.time(), 0))
         for task in self._tasks:
             task.cancel()
+        if self._tasks:  # What was marked and not called is put back.
+            await asyncio.wait(self._tasks, timeout=DRAIN_STEP_SECONDS)
 
     def _begin(self, lane: Lane) -> None:
         task = asyncio.create_task(self._run(lane))
@@ -153,9 +178,12 @@ class Outbox:
         return self._protocol(row).chat(row.method, row.params, row.address)
 
     def _clocks_of(self, row: OutRow) -> Clocks:
-        key = row.protocol, row.bot
+        return self._clocks_for(row.protocol, row.bot)
+
+    def _clocks_for(self, protocol: str, bot: str) -> Clocks:
+        key = protocol, bot
         if key not in self._clocks:
-            self._clocks[key] = Clocks(self._engine.time, self._protocol(row).limits)
+            self._clocks[key] = Clocks(self._engine.time, self._engine.protocols[protocol].limits)
         return self._clocks[key]
 
     def _doubts_of(self, row: OutRow) -> Doubts:
@@ -167,13 +195,17 @@ class Outbox:
         """Waits for its turn and makes the call. Returns the seconds to wait then; None: the row has its end state."""
         logs_row.set(row.pk)
         target = await self._target_of(row)
-        clocks, chat = self._clocks_of(row), self._chat(row)
+        clocks, chat, counts = self._clocks_of(row), self._chat(row), row.kind != Kind.CALL
+        if row.marked and not clocks.is_ready(chat, _rank(row), counts=counts):
+            await self._unmark(row)  # Something has come between: its call is not under way.
         with self._waiting():
-            await clocks.turn(chat, _rank(row), counts=row.kind != Kind.CALL)
+            await clocks.turn(chat, _rank(row), counts=counts)
         try:
             if self._closed or self._chat(self._rows[row.pk]) != chat:
                 return 0.0  # It goes elsewhere meanwhile.
-            if not await self._engine.submit(Mark(row, Status.SENDING)):
+            if row.marked:
+                row.marked = False
+            elif not await self._engine.submit(Mark(row, Status.SENDING)):
                 return None
             row = self._rows[row.pk]  # Its words may have been replaced just before they were marked.
             if (seconds := clocks.parked(chat)) > 0:
@@ -184,6 +216,10 @@ class Outbox:
             return None
         finally:
             clocks.free(chat)
+
+    async def _unmark(self, row: OutRow) -> None:
+        await self._commit(Mark(row, Status.QUEUED))
+        row.marked = False
 
     async def _call(self, row: OutRow, chat: str, target: int | None) -> float | None:
         clocks = self._clocks_of(row)

@@ -18,7 +18,8 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class OutRow:
-    """An outbound row on its way outside."""
+    """An outbound row on its way outside. `sends` counts the calls before the next one. `marked`: that one is marked
+    already, since it was to be made at once."""
 
     pk: int
     conversation: int
@@ -39,10 +40,12 @@ class OutRow:
     announcement: bool
     unknowns: int
     rich: Rich | None = None
+    marked: bool = False
 
 
 def out_row(conversation: Conversation, message: Message, now: Any) -> OutRow:
     due_in = (message.due_at - now).total_seconds() if message.due_at else 0.0
+    marked = isinstance(message, MessageRow) and message.status == Status.SENDING
     return OutRow(
         message.pk,
         conversation.pk,
@@ -56,13 +59,14 @@ def out_row(conversation: Conversation, message: Message, now: Any) -> OutRow:
         message.ref,
         conversation.address,
         list(message.parts),
-        message.sends,
+        message.sends - marked,
         message.at_most_once or conversation.bot.at_most_once,
         due_in,
         str(message.sender),
         message.announcement,
         message.unknowns,
         message.rich,
+        marked,
     )
 
 
@@ -70,14 +74,19 @@ IMMEDIATE: set[str] = set()
 """Protocols whose words are delivered by their commit; each says so when the engine starts it."""
 
 
-def add_outbound(group: Group, conversation: ConversationRow, outbound: Outbound, **fields: Any) -> MessageRow:
-    """The row of something said, with the status that it begins with."""
+def add_outbound(
+    group: Group, conversation: ConversationRow, outbound: Outbound, *, at_once: bool = False, **fields: Any
+) -> MessageRow:
+    """The row of something said, with the status that it begins with. `at_once`: its call is made after the commit."""
     immediate = conversation.protocol in IMMEDIATE
     status = Status.SENT if immediate else Status.QUEUED
     if outbound.error:
         status = Status.FAILED
     elif outbound.kind == Kind.NOTE or _is_late(conversation, outbound, fields["sender"]):
         status = Status.NOTE
+    elif at_once and not immediate and not (outbound.at_most_once or conversation.bot.at_most_once):
+        # One that is never repeated is marked just before its call: a mark without a call would lose it.
+        status = Status.SENDING
     message = group.add(
         conversation,
         direction=Direction.OUT,
@@ -91,10 +100,11 @@ def add_outbound(group: Group, conversation: ConversationRow, outbound: Outbound
         at_most_once=outbound.at_most_once,
         status=status,
         error=clean(outbound.error),
-        settled_at=None if status == Status.QUEUED else group.now,
+        sends=int(status == Status.SENDING),
+        settled_at=None if status in (Status.QUEUED, Status.SENDING) else group.now,
         **fields,
     )
-    if status == Status.QUEUED:
+    if status in (Status.QUEUED, Status.SENDING):
         group.to_deliver(conversation, message)
     elif status == Status.SENT and outbound.kind == Kind.EDIT:
         change_seen_text(
@@ -113,7 +123,8 @@ class Say:
     """Bot or system → row. With `cause` and `ordinal` it is the n-th thing said by the handler of that row.
 
     `redelivered`: how often the row was fed before; then the n-th thing may be there already, and is not said twice.
-    `reports`: the application wants the result of what carries a `ref`. `announcement`: it is said to many.
+    `reports`: the application wants the result of what carries a `ref`. `announcement`: it is said to many. `at_once`:
+    nothing is in its way outside, so that it is `sending` from the beginning.
     """
 
     conversation: int
@@ -124,6 +135,7 @@ class Say:
     redelivered: int = 0
     reports: bool = False
     announcement: bool = False
+    at_once: bool = False
 
     def needs(self, wants: Wants) -> None:
         wants.conversations.add(self.conversation)
@@ -146,6 +158,7 @@ class Say:
             group,
             conversation,
             self.outbound,
+            at_once=self.at_once,
             sender=self.sender,
             cause_id=self.cause,
             ordinal=self.ordinal,
