@@ -8,7 +8,7 @@ import pytest
 from tests.browser.chat import Chat
 from tests.browser.conftest import PASSWORD, HostSite, OpenPage, expect
 from tests.browser.hostile import HOSTILE, NAMES
-from tests.browser.test_widget_frames import Script
+from tests.browser.script import Script
 from tests.gateway_process import GatewayProcess
 
 if TYPE_CHECKING:

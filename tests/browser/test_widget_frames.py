@@ -1,54 +1,20 @@
 """The widget against a scripted line: frames that a whole product sends rarely."""
 
-import json
-import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.browser.chat import Chat
 from tests.browser.conftest import HostSite, OpenPage, expect
+from tests.browser.script import Script
 from tests.gateway_process import GatewayProcess
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page, WebSocketRoute
+    from playwright.sync_api import Page
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 HELLO = {"type": "hello", "token": None, "since": 0, "bot": "bot", "language": "en"}
 CHOICE = [[{"text": "Yes", "data": "y"}, {"text": "No", "data": "n"}]]
-
-
-class Script:
-    """The gateway's side of the line: keeps what the widget says, says what the test wants."""
-
-    def __init__(self, page: "Page") -> None:
-        self.heard: list[dict[str, Any]] = []
-        self.lines: list[WebSocketRoute] = []
-        self.page = page
-        page.route_web_socket(re.compile("/ws/chat/$"), self.accept)
-
-    def accept(self, line: "WebSocketRoute") -> None:
-        self.lines.append(line)
-        line.on_message(lambda frame: self.heard.append(json.loads(frame)))
-
-    def wait_for(self, kind: str, count: int = 1) -> dict[str, Any]:
-        """The `count`-th frame of that type, once it has come."""
-        for _ in range(150):
-            found = [frame for frame in self.heard if frame["type"] == kind]
-            if len(found) >= count:
-                return found[count - 1]
-            self.page.wait_for_timeout(100)
-        raise AssertionError(f"no {kind} number {count} in {self.heard}")
-
-    def say(self, **frame: Any) -> None:
-        self.lines[-1].send(json.dumps(frame))
-
-    def welcome(self, token: str = "t1", conversation: str = "c1") -> None:
-        self.say(type="welcome", token=token, conversation=conversation, seq=0, rev=0, bot="bot")
-
-    def message(self, seq: int, rev: int, text: str, sender: str = "bot", **more: Any) -> None:
-        at = "2026-01-02T03:04:05Z"
-        self.say(type="message", seq=seq, rev=rev, text=text, name="", buttons=[], at=at, **{"from": sender}, **more)
 
 
 @pytest.fixture

@@ -91,6 +91,7 @@ export class Chat {
 
   #send(text, files) {
     const name = this.talk.room && /^\/name\s+(.+)/s.exec(text)?.[1].trim();
+    this.card?.remove();
     if (name) this.#rename(name);
     else this.talk.say(text, files);
   }
@@ -147,7 +148,6 @@ export class Chat {
   }
 
   message(message, isNews) {
-    const stays = this.panel.isAtBottom;
     const entry = this.list.message(message, isNews);
     if (!entry || !isNews) return;
     const kind = this.list.kind(entry);
@@ -156,7 +156,7 @@ export class Chat {
     this.#typingOver();
     const who = entry.name || this.say(kind);
     if (this.panel.isVisible) this.panel.announce(`${who}: ${entry.text}`);
-    if (!stays) this.panel.newer.hidden = false;
+    if (!this.panel.atBottom) this.panel.newer.hidden = false;
     this.#refresh({ who, text: entry.text });
   }
 
@@ -185,10 +185,8 @@ export class Chat {
     if (from === "visitor" && !this.talk.room) return;
     clearTimeout(this.#typingTimer);
     const { typing } = this.panel;
-    const stays = this.panel.isAtBottom;
     typing.lastChild.textContent = this.say("typing", { name: name || this.#operator || this.say(from) });
     typing.hidden = false;
-    if (stays) this.panel.bottom();
     this.#typingTimer = setTimeout(() => this.#typingOver(), TYPING_SHOWN);
   }
 
@@ -220,7 +218,7 @@ export class Chat {
   // What is seen
 
   #drawn(own) {
-    if (own || this.panel?.isAtBottom) this.panel.bottom();
+    if (own) this.panel.bottom();
     this.#refresh();
   }
 

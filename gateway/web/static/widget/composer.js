@@ -11,6 +11,7 @@ export class Composer {
     this.#drafts = drafts;
     this.#send = send;
     text.value = drafts.get().text ?? "";
+    this.#changed();
     form.addEventListener("submit", (event) => this.#submit(event));
     text.addEventListener("input", () => {
       this.#changed();
@@ -37,7 +38,11 @@ export class Composer {
   }
 
   #changed() {
-    this.#drafts.put({ text: this.#text.value });
+    const { value } = this.#text;
+    this.#drafts.put({ text: value });
+    // The hint stands in the direction of the language; what is written, in its own.
+    if (value) this.#text.dir = "auto";
+    else this.#text.removeAttribute("dir");
     this.grow();
   }
 

@@ -27,7 +27,7 @@ function picture({ name = "", width, height }, url) {
 }
 
 function described({ name = "", size }) {
-  const about = make("small", {}, size ? bytes(size) : "");
+  const about = make("small", {}, make("bdi", {}, size ? bytes(size) : ""));
   return [icon(FILE), make("span", {}, make("bdi", {}, name), about)];
 }
 

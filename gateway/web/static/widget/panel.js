@@ -7,17 +7,22 @@ const FULL_SCREEN = "(max-width: 480px)";
 
 /** The panel's frame: its parts by name, their labels, where it is scrolled, and its place on a phone. */
 export class Panel {
+  #from = 0; // where it was scrolled to last
+  atBottom = true;
   labels = { close: "close", list: "messages", text: "message", send: "send" };
 
   constructor(place, say) {
     Object.assign(this, { place, say, full: place.hasAttribute("full") });
-    Object.assign(this, build(() => place.close(), () => this.bottom(true)));
+    Object.assign(this, build(() => place.close(), () => this.bottom()));
     place.shadowRoot.adoptedStyleSheets = [...place.shadowRoot.adoptedStyleSheets, sheet()];
     place.shadowRoot.prepend(this.panel);
     this.label();
     steer(this);
     this.panel.addEventListener("keydown", (event) => event.key === "Escape" && !this.full && place.close());
-    this.scroll.addEventListener("scroll", () => this.isAtBottom && (this.newer.hidden = true), { passive: true });
+    this.scroll.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    // Whoever reads the newest words stays with them when pictures come, the keyboard opens or a card is shown.
+    const stay = new ResizeObserver(() => this.atBottom && this.bottom());
+    for (const part of [this.scroll, this.list, this.typing]) stay.observe(part);
     for (const change of ["resize", "scroll"]) visualViewport?.addEventListener(change, () => this.#fit());
   }
 
@@ -48,7 +53,7 @@ export class Panel {
     panel.hidden = false;
     panel.toggleAttribute("aria-modal", this.coversAll);
     this.#fit();
-    this.bottom(true);
+    this.bottom();
     if (!focus) return;
     // On a phone the field would bring the keyboard before anything could be read.
     (matchMedia("(pointer: fine)").matches && !text.disabled ? text : panel).focus();
@@ -65,20 +70,23 @@ export class Panel {
   // A keyboard on the screen covers what is fixed to it; only the visual viewport tells.
   #fit() {
     const { height, offsetTop } = visualViewport ?? { height: innerHeight, offsetTop: 0 };
-    const stays = this.isAtBottom;
     this.panel.style.setProperty("--height", `${height}px`);
     this.panel.style.setProperty("--top", `${offsetTop}px`);
-    if (stays) this.bottom();
   }
 
-  get isAtBottom() {
-    const { scroll } = this;
-    return scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < NEAR;
+  // Away from the end is who went up, not who was left behind by what came meanwhile.
+  #scrolled() {
+    const { scrollHeight, scrollTop, clientHeight } = this.scroll;
+    const isNear = scrollHeight - scrollTop - clientHeight < NEAR;
+    this.atBottom = isNear || (this.atBottom && scrollTop >= this.#from);
+    if (isNear) this.newer.hidden = true;
+    this.#from = scrollTop;
   }
 
-  bottom(seen) {
+  bottom() {
+    this.atBottom = true;
+    this.newer.hidden = true;
     this.scroll.scrollTop = this.scroll.scrollHeight;
-    if (seen) this.newer.hidden = true;
   }
 
   /** Says it to those who listen instead of looking; `urgent` words interrupt. */
@@ -103,7 +111,7 @@ function build(close, down) {
     earlier: make("button", { type: "button", class: "earlier", hidden: "" }),
     typing: make("div", { class: "typing", hidden: "" }, make("i"), make("i"), make("i"), make("span")),
     newer: button("newer", "", null, down),
-    text: make("textarea", { rows: "1", dir: "auto" }),
+    text: make("textarea", { rows: "1" }),
     send: make("button", { type: "submit", class: "send" }, icon("M12 19V5M6 11l6-6 6 6")),
     news: quiet("status"),
     alert: quiet("alert"),

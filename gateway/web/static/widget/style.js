@@ -26,12 +26,15 @@ h2 { margin: 0; font-size: 17px; font-weight: 650; letter-spacing: -.01em; line-
 .scroll { position: relative; flex: 1; min-height: 0; overflow-y: auto; overscroll-behavior: contain; padding: 16px 16px 14px; display: flex; flex-direction: column; }
 .list { display: flex; flex-direction: column; gap: 3px; }
 .hint { display: none; margin: auto; max-width: 28ch; text-align: center; color: var(--soft); text-wrap: balance; }
+.hint:lang(ko) { word-break: keep-all; }
+.hint::before { content: "✦" / ""; display: block; width: 52px; margin: 0 auto 14px; border-radius: 50%; background: var(--sunken); color: var(--accent); font-size: 24px; line-height: 52px; }
 .list:empty + .hint { display: block; }
+.inside:has(.list:empty) .end { display: none; }
 .earlier, .newer { align-self: center; padding: 5px 14px; border-radius: 16px; font-size: 13px; font-weight: 550; background: var(--sunken); }
 .earlier { margin-bottom: 10px; color: var(--soft); }
-.message { position: relative; display: flex; flex-direction: column; align-items: flex-start; padding-inline: 36px 10%; border-radius: 8px; }
+.message { position: relative; display: flex; flex-direction: column; align-items: flex-start; --start: 36px; --after: 36px; padding-inline: var(--start) var(--after); border-radius: 8px; }
 .message.first:not(:first-child) { margin-top: 12px; }
-.message[data-day]::before { content: attr(data-day); align-self: center; margin: 6px 0 14px; padding-inline-end: 6px; font-size: 12px; font-weight: 550; color: var(--soft); }
+.message[data-day]::before { content: attr(data-day); align-self: stretch; margin: 6px 0 14px; margin-inline: calc(-1 * var(--start)) calc(-1 * var(--after)); text-align: center; font-size: 12px; font-weight: 550; color: var(--soft); }
 .message::after { position: absolute; bottom: 0; inset-inline-start: 0; width: 27px; height: 27px; border-radius: 50%; font-size: 13px; line-height: 27px; text-align: center; font-weight: 600; }
 .last:not(.visitor, .system)::after { content: attr(data-mark); content: attr(data-mark) / ""; background: var(--sunken); color: var(--soft); }
 .bot.last::after { background: var(--accent); color: var(--accent-ink); }
@@ -40,24 +43,23 @@ h2 { margin: 0; font-size: 17px; font-weight: 650; letter-spacing: -.01em; line-
 .name { display: none; margin: 0 12px 3px; font-size: 12.5px; font-weight: 600; color: var(--soft); overflow-wrap: anywhere; }
 .first > .name { display: block; }
 .bubble {
-  max-width: 100%; padding: 9px 14px; border-radius: 6px var(--radius) var(--radius) 6px; background: var(--sunken); white-space: pre-wrap; overflow-wrap: anywhere;
+  --top: 6px; --end: 6px; max-width: 100%; padding: 9px 14px; border-radius: var(--top) var(--radius) var(--radius) var(--end); background: var(--sunken);
+  white-space: pre-wrap; overflow-wrap: anywhere;
 }
-[dir=rtl] .bubble { border-radius: var(--radius) 6px 6px var(--radius); }
-.first > .bubble { border-start-start-radius: var(--radius); }
-.last > .bubble { border-end-start-radius: var(--radius); }
+.first > .bubble { --top: var(--radius); }
+.last > .bubble { --end: var(--radius); }
+.visitor > .bubble, [dir=rtl] .message:not(.visitor) > .bubble { border-radius: var(--radius) var(--top) var(--end) var(--radius); }
+[dir=rtl] .visitor > .bubble { border-radius: var(--top) var(--radius) var(--radius) var(--end); }
 a { color: inherit; text-underline-offset: 2px; }
 .meta { display: none; margin: 2px 12px 0; font-size: 12px; line-height: 17px; color: var(--soft); }
 .last > .meta, .message:has(+ .later) > .meta, [data-state=sending] > .meta, [data-state=failed] > .meta { display: block; }
-.visitor { align-items: flex-end; padding-inline: 14% 0; }
+.visitor { align-items: flex-end; --start: 54px; --after: 0px; }
 .visitor > .name, .system > .name, .quiet { position: absolute; clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden; white-space: nowrap; }
-.visitor > .bubble { background: var(--accent); color: var(--accent-ink); border-radius: var(--radius) 6px 6px var(--radius); }
-[dir=rtl] .visitor > .bubble { border-radius: 6px var(--radius) var(--radius) 6px; }
-.visitor.first > .bubble { border-start-end-radius: var(--radius); }
-.visitor.last > .bubble { border-end-end-radius: var(--radius); }
+.visitor > .bubble { background: var(--accent); color: var(--accent-ink); }
 .visitor[data-state=sent] > .meta::after { content: " ✓" / ""; }
 .operator > .bubble { background: var(--human); }
 .operator > .name { color: var(--human-ink); }
-.system { align-items: center; text-align: center; margin-block: 8px; padding-inline: 8%; }
+.system { align-items: center; text-align: center; margin-block: 8px; --start: 24px; --after: 24px; }
 .system > .bubble { background: none; padding: 2px 12px; font-size: 13px; color: var(--soft); }
 .system > .meta { display: none !important; }
 [data-state=sending] > .bubble { background: color-mix(in srgb, var(--accent) 82%, var(--ground)); }
