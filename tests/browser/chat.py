@@ -15,7 +15,7 @@ class Chat:
         self.launcher = self.widget.locator(".launcher")
         self.panel = self.widget.locator(".panel")
         self.status = self.widget.locator(".status")
-        self.text = self.widget.locator("textarea")
+        self.text = self.widget.locator(".foot > form textarea")
         self.badge = self.widget.locator(".badge")
 
     def open(self) -> "Chat":

@@ -122,7 +122,8 @@ export class Chat {
     this.#state = state;
     this.#asked = false;
     const who = this.#operator && this.say("joined", { name: this.#operator });
-    const away = this.#options.online === false;
+    // A bot is always there; who asks for a form while no human is says that a human is needed.
+    const away = this.#options.online === false && this.#options.form?.when === "offline";
     status.textContent = state !== "online" ? this.say(state) : away ? this.say("away") : (who ?? this.say("online"));
     status.dataset.state = state === "online" && away ? "away" : state;
     text.disabled = state === "refused";
@@ -196,9 +197,10 @@ export class Chat {
 
   operator(name, isNews) {
     const was = this.#operator;
+    if (name === was) return;
     this.#operator = name;
     this.state("online");
-    if (!isNews || name === was) return;
+    if (!isNews) return;
     const note = name ? this.say("joined", { name }) : this.say("left", { name: was });
     this.list.note(note);
     this.panel.announce(note);

@@ -51,7 +51,7 @@ export class Panel {
   show(focus) {
     const { panel, text } = this;
     panel.hidden = false;
-    panel.toggleAttribute("aria-modal", this.coversAll);
+    panel.setAttribute("aria-modal", String(this.coversAll));
     this.#fit();
     this.bottom();
     if (!focus) return;

@@ -1,4 +1,6 @@
 const WAIT = 25; // seconds that the gateway may hold a question
+const PAUSE = 1_500; // before who was not ready is asked again
+const MOST = 60; // frames of a request
 const GATHER = 20; // milliseconds: what is said at once goes in one request
 
 /** A WebSocket's four handlers, `send` and `close` over plain requests, for networks that let no WebSocket through. */
@@ -39,7 +41,7 @@ export class Poll {
 
   // One at a time: what was said first arrives first.
   async #flush() {
-    while (this.#out.length && (await this.#ask(this.#out.splice(0), 0)));
+    while (this.#out.length && (await this.#ask(this.#out.splice(0, MOST), 0)));
     this.#sending = null;
   }
 
@@ -49,8 +51,11 @@ export class Poll {
     try {
       const answer = await fetch(this.#url, { method: "POST", body, signal: this.#gone.signal, credentials: "omit" });
       if (!answer.ok) return this.#end({ 403: 4003, 429: 4008 }[answer.status]);
+      const { frames: heard, code } = await answer.json();
       this.#open();
-      for (const frame of (await answer.json()).frames) this.#hear(frame);
+      this.#hear(heard);
+      if (code) return this.#end(code);
+      if (!heard.some(({ type }) => type === "welcome")) await new Promise((done) => setTimeout(done, PAUSE));
       return this.readyState === 1;
     } catch {
       return this.#end();
@@ -63,11 +68,14 @@ export class Poll {
     this.onopen?.();
   }
 
-  // Every answer begins with a welcome; the first is the one that counts.
-  #hear(frame) {
-    if (this.readyState !== 1 || (frame.type === "welcome" && this.#welcomed)) return;
-    this.#welcomed ||= frame.type === "welcome";
-    this.onmessage?.({ data: JSON.stringify(frame) });
+  // Every answer is welcomed anew; after the first it says only who has taken the conversation over, or that nobody has.
+  #hear(frames) {
+    const operator = frames.find(({ type }) => type === "operator") ?? { type: "operator", name: null };
+    const repeats = this.#welcomed && frames[0]?.type === "welcome";
+    for (const frame of repeats ? [operator, ...frames.slice(1)] : frames) {
+      if (this.readyState === 1) this.onmessage?.({ data: JSON.stringify(frame) });
+    }
+    this.#welcomed ||= frames[0]?.type === "welcome";
   }
 
   #end(code = 1006) {

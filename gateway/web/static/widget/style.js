@@ -62,7 +62,6 @@ a { color: inherit; text-underline-offset: 2px; }
 .system { align-items: center; text-align: center; margin-block: 8px; --start: 24px; --after: 24px; }
 .system > .bubble { background: none; padding: 2px 12px; font-size: 13px; color: var(--soft); }
 .system > .meta { display: none !important; }
-[data-state=sending] > .bubble { background: color-mix(in srgb, var(--accent) 82%, var(--ground)); }
 [data-state=failed] > .bubble { background: none; color: var(--ink); box-shadow: inset 0 0 0 1.5px var(--bad); }
 [data-state=failed] > .meta { color: var(--bad); }
 .mend { min-height: 24px; padding: 2px 4px; font-weight: 600; color: var(--accent); text-decoration: underline; }

@@ -1,0 +1,264 @@
+"""What a page may do with the widget: attributes, calls, events, languages, themes, rooms, lines."""
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.browser.chat import Chat
+from tests.browser.conftest import HostSite, OpenPage, Trouble, expect
+from tests.browser.script import Script
+from tests.gateway_process import GatewayProcess
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page, Route
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+LISTEN = """() => {
+    window.told = [];
+    for (const name of ["open", "close", "unread", "message", "state", "ended"]) {
+        addEventListener(`switchboard:${name}`, (event) => told.push([name, event.detail?.text ?? event.detail]));
+    }
+}"""
+
+
+@pytest.fixture
+def page(open_page: OpenPage) -> "Page":
+    return open_page("about:blank")
+
+
+@pytest.fixture
+def script(page: "Page") -> Script:
+    return Script(page)
+
+
+@pytest.fixture
+def chat(page: "Page", script: Script, gateway: GatewayProcess) -> Chat:
+    page.goto(gateway.url)
+    return Chat(page)
+
+
+def call(chat: Chat, what: str) -> Any:
+    return chat.widget.evaluate(f"chat => chat.{what}")
+
+
+def test_nothing_connects_before_somebody_asks(chat: Chat, script: Script) -> None:
+    loaded = chat.page.evaluate("performance.getEntriesByType('resource').map(one => new URL(one.name).pathname)")
+    assert [path for path in loaded if "widget" in path] == ["/widget.js"]
+    assert script.lines == []
+    chat.launcher.hover()
+    chat.page.wait_for_function("performance.getEntriesByType('resource').some(one => one.name.endsWith('/chat.js'))")
+    assert script.lines == []
+
+
+def test_calls_and_events(chat: Chat, script: Script) -> None:
+    chat.page.evaluate(LISTEN)
+    call(chat, "open()")
+    script.wait_for("hello")
+    script.welcome()
+    expect(chat.panel).to_be_visible()
+    assert call(chat, "isOpen") is True
+    chat.page.wait_for_timeout(100)
+    script.message(1, 1, "first")
+    expect(chat.bubbles("bot")).to_have_count(1)
+    call(chat, "close()")
+    expect(chat.panel).to_be_hidden()
+    script.message(2, 2, "second")
+    expect(chat.badge).to_have_text("1")
+    expect(chat.widget.locator(".preview")).to_contain_text("second")
+    chat.widget.locator(".preview .show").click()
+    expect(chat.panel).to_be_visible()
+    expect(chat.badge).to_be_hidden()
+    script.say(type="ended", rate=False)
+    expect(chat.widget.locator(".card")).to_be_visible()
+    told = chat.page.evaluate("told")
+    assert [one for one in told if one[0] in ("open", "close")] == [["open", None], ["close", None], ["open", None]]
+    assert [one for one in told if one[0] in ("unread", "message")] == [
+        ["message", "first"], ["message", "second"], ["unread", 1], ["unread", 0],
+    ]  # fmt: skip
+    assert ["state", "online"] in told
+    assert told[-1][0] == "ended"
+
+
+def test_a_preview_can_be_put_away(chat: Chat, script: Script) -> None:
+    chat.open()
+    script.wait_for("hello")
+    script.welcome()
+    chat.page.wait_for_timeout(100)
+    call(chat, "close()")
+    script.message(1, 1, "psst")
+    preview = chat.widget.locator(".preview")
+    expect(preview).to_be_visible()
+    chat.widget.get_by_role("button", name="Dismiss").click()
+    expect(preview).to_be_hidden()
+    expect(chat.badge).to_have_text("1")
+    chat.page.reload()
+    script.wait_for("hello", 2)
+    script.welcome(seq=1)
+    script.message(1, 1, "psst")
+    expect(preview).to_contain_text("psst")
+
+
+def test_who_the_visitor_is_goes_with_the_hello(chat: Chat, script: Script) -> None:
+    chat.open()
+    assert "identity" not in script.wait_for("hello")
+    script.welcome()
+    identity = {"id": "7", "name": "Ann", "expires": 2_000_000_000}
+    chat.widget.evaluate("(chat, identity) => chat.identify(identity, 'signed')", identity)
+    hello = script.wait_for("hello", 2)
+    assert (hello["identity"], hello["signature"], hello["token"]) == (identity, "signed", "t1")
+    chat.widget.evaluate("chat => chat.identify(null)")
+    assert "identity" not in script.wait_for("hello", 3)
+
+
+# Looks
+
+
+def test_the_language_is_the_pages_or_what_was_asked_for(open_page: OpenPage, gateway: GatewayProcess) -> None:
+    page = open_page(f"{gateway.url}/chat/?language=ko", locale="de-DE")
+    chat = Chat(page)
+    expect(chat.text).to_have_attribute("placeholder", "메시지를 입력하세요…")
+    expect(chat.status).to_have_text("연결됨")
+    chat.say("안녕하세요")
+    expect(chat.bubbles("bot")).to_have_text("You said: 안녕하세요")
+    expect(chat.widget.locator(".message.bot .name")).to_have_text("봇")
+    chat.widget.evaluate("chat => chat.setLanguage('fr')")
+    expect(chat.text).to_have_attribute("placeholder", "Écrivez un message…")
+    expect(chat.status).to_have_text("En ligne")
+    chat.widget.evaluate("chat => chat.setLanguage('xx')")
+    expect(chat.status).to_have_text("Online")
+
+
+def test_a_theme_and_colours_of_the_site(chat: Chat, script: Script) -> None:
+    chat.widget.evaluate(
+        "chat => { chat.setAttribute('theme', 'dark'); chat.style.setProperty('--switchboard-accent', '#0a7a4b'); }"
+    )
+    chat.open()
+    assert chat.launcher.evaluate("node => getComputedStyle(node).backgroundColor") == "rgb(10, 122, 75)"
+    assert chat.panel.evaluate("node => getComputedStyle(node).backgroundColor") == "rgb(24, 27, 38)"
+
+
+def test_reduced_motion_is_respected(open_page: OpenPage, gateway: GatewayProcess) -> None:
+    chat = Chat(open_page(gateway.url, reduced_motion="reduce")).open()
+    expect(chat.panel).to_be_visible()
+    assert chat.panel.evaluate("node => getComputedStyle(node).animationName") == "none"
+    assert chat.launcher.evaluate("node => getComputedStyle(node).transitionProperty") == "none"
+
+
+def test_the_chat_as_a_page_of_its_own(open_page: OpenPage, gateway: GatewayProcess) -> None:
+    page = open_page(f"{gateway.url}/chat/?heading=Ask%20%3Cus%3E", viewport={"width": 820, "height": 1000})
+    chat = Chat(page)
+    expect(chat.panel).to_be_visible()
+    expect(chat.launcher).to_be_hidden()
+    expect(page.get_by_role("heading", name="Ask <us>")).to_be_visible()
+    expect(chat.widget.get_by_role("button", name="Close the chat")).to_have_count(0)
+    assert chat.panel.bounding_box() == {"x": 0, "y": 0, "width": 820, "height": 1000}
+    chat.say("hello")
+    expect(chat.bubbles("bot")).to_have_text("You said: hello")
+    chat.text.press("Escape")
+    expect(chat.panel).to_be_visible()
+
+
+# Rooms
+
+
+def test_a_room_tells_who_spoke(page: "Page", script: Script, gateway: GatewayProcess) -> None:
+    page.goto(f"{gateway.url}/chat/?room=tea&name=Ann")
+    chat = Chat(page)
+    hello = script.wait_for("hello")
+    assert hello["name"] == "Ann"
+    assert script.lines[0].url.endswith("/ws/chat/room/tea/")
+    script.welcome(options={"room": "tea"})
+    script.message(1, 1, "mine", "visitor", id="v1", name="Ann")
+    script.message(2, 2, "theirs", "visitor", name="Ben")
+    expect(chat.bubbles("visitor")).to_have_text(["mine"])
+    expect(chat.bubbles("other")).to_have_text(["theirs"])
+    expect(chat.widget.locator(".message.other .name")).to_have_text("Ben")
+    script.say(type="typing", name="Ben", **{"from": "visitor"})
+    expect(chat.widget.locator(".typing")).to_contain_text("Ben is writing…")
+    chat.say("/name Anna")
+    assert script.wait_for("name") == {"type": "name", "name": "Anna"}
+    script.lines[-1].close(code=4012)
+    assert script.wait_for("hello", 2)["name"] == "Anna"
+
+
+# Trouble
+
+
+def test_who_slept_comes_back_at_once(chat: Chat, script: Script) -> None:
+    chat.page.clock.install()
+    chat.page.reload()
+    chat.open()
+    script.wait_for("hello")
+    script.welcome()
+    expect(chat.status).to_have_text("Online")
+    chat.page.clock.fast_forward(30_000)
+    chat.page.clock.run_for(100)
+    assert len(script.lines) == 1
+    chat.page.clock.fast_forward(3_600_000)
+    chat.page.clock.run_for(20_000)
+    script.wait_for("hello", 2)
+    script.welcome()
+    expect(chat.status).to_have_text("Online")
+
+
+def test_what_could_not_be_loaded_is_tried_again(page: "Page", gateway: GatewayProcess, trouble: Trouble) -> None:
+    trouble.forgive("ERR_FAILED")
+    broken = re.compile("/widget/.*/chat.js")
+    page.route(broken, lambda route: route.abort())
+    page.goto(gateway.url)
+    chat = Chat(page)
+    chat.launcher.click()
+    expect(chat.launcher).to_have_attribute("aria-expanded", "false")
+    page.unroute(broken)
+    chat.launcher.click()
+    expect(chat.status).to_have_text("Online")
+
+
+def without_sockets(page: "Page") -> None:
+    """As on a network whose proxy lets no WebSocket through."""
+    page.add_init_script(
+        """window.WebSocket = class extends EventTarget {
+            constructor() { super(); setTimeout(() => this.onclose?.({ code: 1006 }), 20); }
+            close() {} send() {}
+        };"""
+    )
+
+
+def test_where_sockets_are_blocked_requests_do(
+    page: "Page", gateway: GatewayProcess, shop: HostSite, trouble: Trouble
+) -> None:
+    without_sockets(page)
+    page.goto(shop.url)
+    chat = Chat(page).open()
+    expect(chat.status).to_have_text("Online", timeout=30_000)
+    for number in range(5):
+        chat.say(f"by request {number}")
+    answers = [f"You said: by request {number}" for number in range(5)]
+    expect(chat.bubbles("bot")).to_have_text(answers)
+    expect(chat.sent()).to_have_count(5)
+    gateway.manage("announce", "We close at six.")
+    expect(chat.bubbles("system")).to_have_text(["We close at six."])
+    page.reload()
+    expect(chat.bubbles("bot")).to_have_text(answers, timeout=30_000)
+
+
+def test_requests_that_fail_are_a_line_that_is_lost(page: "Page", gateway: GatewayProcess, trouble: Trouble) -> None:
+    without_sockets(page)
+    asked: list[dict[str, Any]] = []
+
+    def answer(route: "Route") -> None:
+        asked.append(route.request.post_data_json)
+        route.fulfill(status=503, json={"code": "not_ready", "detail": ""})
+
+    page.route("**/chat/poll/", answer)
+    page.goto(gateway.url)
+    chat = Chat(page).open()
+    chat.say("kept")
+    expect(chat.status).to_have_text("No connection. Trying again…")
+    page.wait_for_timeout(4_000)
+    assert 1 <= len(asked) <= 4
+    assert asked[0]["hello"]["token"] is None
+    page.unroute("**/chat/poll/")
+    expect(chat.bubbles("bot")).to_have_text(["You said: kept"], timeout=30_000)
+    trouble.forgive("503")
