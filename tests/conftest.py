@@ -69,6 +69,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     pytest.skip(reason)
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is slow inside a test is the machine, and no database that is away. Tests of that set times of their own."""
+    monkeypatch.setattr("gateway.engine.ACCEPT_SECONDS", 20.0)
+    monkeypatch.setattr("gateway.engine.READ_SECONDS", 20.0)
+    monkeypatch.setattr("gateway.telegram.webhook.ACCEPT_SECONDS", 20.0)
+
+
 Caller = Callable[..., Any]
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gateway.models import Bot, Contact, Conversation, Message, Node
 from gateway.redact import redact
 from gateway.web import widget_files
+from tests.conftest import EVERYTHING
 
 pytestmark = pytest.mark.django_db(transaction=True)
 OPEN = [
@@ -147,11 +148,11 @@ NAMES = [
 
 @pytest.mark.timeout(180)
 def test_no_odd_filter_is_a_fault(root: Client) -> None:
-    """Every parameter with every nasty value, at one list after the other."""
-    lists = itertools.cycle(MODELS)
+    """Every parameter with every nasty value, at one list after the other; of these a part where time is short."""
+    questions = zip(itertools.product(NAMES, NASTY), itertools.cycle(MODELS), strict=False)
     answers = {
         root.get(f"/admin/gateway/{model._meta.model_name}/", {name: value}).status_code
-        for (name, value), model in zip(itertools.product(NAMES, NASTY), lists, strict=False)
+        for (name, value), model in itertools.islice(questions, None, None, 1 if EVERYTHING else 7)
     }
     assert answers <= {200, 302, 400}
 

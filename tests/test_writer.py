@@ -106,7 +106,11 @@ async def test_without_its_lease_nothing_is_written(start: StartEngine) -> None:
     assert not await engine.read(lambda: Message.objects.filter(text="after").exists())
 
 
-async def test_a_database_that_hesitates_is_told_of(start: StartEngine, gate: threading.Event) -> None:
+async def test_a_database_that_hesitates_is_told_of(
+    start: StartEngine, gate: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(front_door, "ACCEPT_SECONDS", 0.1)
+    monkeypatch.setattr(writer, "SLOW_SECONDS", 0.3)
     engine = await start(ChattyBotConsumer.as_asgi())
     assert "database" not in engine.health()
     gate.clear()

@@ -21,6 +21,8 @@ from gateway.web.tokens import BadToken
 from gateway.web.whispers import whispers_of
 
 FINISH_SECONDS = 4.0
+# For whom is turned away, before they are told: whoever comes back at once would cost a handshake each time.
+TURNED_AWAY_SECONDS = 1.0
 GONE = frames.error("bad_token", "This conversation was deleted: you are a new visitor.")
 
 
@@ -95,12 +97,15 @@ class PublicChatConsumer(Socket):
         running = engine.current()
         if not bots.is_known(running, hello.bot):
             raise BadFrame("unknown_bot", f"There is no bot named {hello.bot[:64]!r}.")
+        came_back = self._known_visitor(hello)
+        # Before anything is asked of the database.
+        if came_back is not None and not await self._keeps_pace(came_back):
+            return
         if not await running.read(origins.on_list_of, str(origins.of(self.scope)), hello.bot):
             self._refuse_origin(hello.bot)
             return
-        came_back = self._known_visitor(hello)
-        visitor = came_back or self._new_visitor()
-        if visitor is None or not self._takes_place(visitor):
+        visitor = came_back or await self._new_visitor()
+        if visitor is None or not await self._takes_place(visitor):
             return
         live = live_of(running)
         # Tabs are joined before the look for the row: it may be born in between.
@@ -131,27 +136,32 @@ class PublicChatConsumer(Socket):
             self.offer(frames.error("bad_token", "The token is not valid any more: you are a new visitor."))
             return None
 
-    def _new_visitor(self) -> UUID | None:
+    async def _new_visitor(self) -> UUID | None:
         """None: no more of them from there, just now."""
         is_known = visitors.signed_in(self.scope) is not None or self._address is None
         if is_known or not self._limits.starts.of(self._address).admit():
-            return tokens.new_visitor()
-        self._turn_away(f"{self._address} begins more chats than NEW_CHATS_PER_MINUTE allows.")
+            visitor = tokens.new_visitor()
+            return visitor if await self._keeps_pace(visitor) else None
+        await self._turn_away(f"{self._address} begins more chats than NEW_CHATS_PER_MINUTE allows.")
         return None
 
-    def _takes_place(self, visitor: UUID) -> bool:
+    async def _keeps_pace(self, visitor: UUID) -> bool:
         """From here on the visitor's tabs share one pace, which hellos count in too."""
         self._pace = self._limits.paces.of(visitor)
-        if self._pace.weigh() is not Verdict.ADMITTED:
-            self._turn_away("a visitor comes back faster than MESSAGES_PER_SECOND or MESSAGES_PER_MINUTE allows.")
-            return False
-        if not self._limits.visitors_sockets.take(visitor):
-            self._turn_away("a visitor has as many sockets open as SOCKETS_PER_VISITOR allows.")
-            return False
-        return True
+        if self._pace.weigh() is Verdict.ADMITTED:
+            return True
+        await self._turn_away("a visitor comes back faster than MESSAGES_PER_SECOND or MESSAGES_PER_MINUTE allows.")
+        return False
 
-    def _turn_away(self, reason: str) -> None:
+    async def _takes_place(self, visitor: UUID) -> bool:
+        if self._limits.visitors_sockets.take(visitor):
+            return True
+        await self._turn_away("a visitor has as many sockets open as SOCKETS_PER_VISITOR allows.")
+        return False
+
+    async def _turn_away(self, reason: str) -> None:
         logger.warning("Socket closed: %s", reason)
+        await asyncio.sleep(TURNED_AWAY_SECONDS)
         self.offer(frames.error("rate_limited", "Too many at once. Try again in a moment."))
         self.end(flow.FLOODING)
 
