@@ -26,6 +26,7 @@ from gateway.fields import clean
 from gateway.figures import Figures
 from gateway.handlers import Route, find_route
 from gateway.housekeeping import Housekeeping
+from gateway.instance import send_directly
 from gateway.logs import event
 from gateway.metrics import Metrics, refused
 from gateway.models import Conversation, Kind, Node
@@ -368,7 +369,10 @@ class Engine:
         task.add_done_callback(_log_failure)
 
     def _find_route(self, protocol: str, bot: str) -> Route | None:
-        return find_route(protocol, f"/{bot}/", self.application)
+        route = find_route(protocol, f"/{bot}/", self.application)
+        if route is not None and route.consumer is not None:
+            send_directly(route.consumer)
+        return route
 
     def _committed(self, group: Group) -> None:
         """Rows are safe: ring, feed and deliver."""

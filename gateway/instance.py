@@ -5,25 +5,31 @@ to handle it, so a row counts as begun only when the application looks at its ty
 """
 
 import asyncio
+import contextlib
 import contextvars
 import json
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from asgiref.sync import ThreadSensitiveContext
+from channels.consumer import SyncConsumer
 from channels.routing import get_default_application
 
 from gateway.bot_tasks import harmless, of_a_bot
-from gateway.errors import Unsendable
+from gateway.dialect import Close
+from gateway.errors import NotReady, Unsendable
 from gateway.fields import dump
 from gateway.logs import about
 from gateway.logs import row as logs_row
 from gateway.pool import Place
 from gateway.traces import task_stands_at, thread_stands_at
 from gateway.transcript import InRow
-from gateway.types import Application, Event, Scope
+from gateway.types import Application, Event, Outbound, Scope
+
+Asked = Close | Outbound
 
 LARGEST_SESSION = 64 * 1024
 SENDS_A_TURN = 16
@@ -111,14 +117,16 @@ class ChatEvent(dict[str, Any]):
 
 
 class Instance:
-    """`say(instance, event, fed)` is called for whatever the application sends; `over(instance, error)` when it has
-    ended by itself (`error` None: it returned)."""
+    """`compose(event, fed)` says what the application asks for with an event that it sends, on any thread;
+    `say(instance, asked, fed)` does it. `over(instance, error)` is called when it has ended by itself (`error` None:
+    it returned)."""
 
     def __init__(
         self,
         scope: Scope,
         place: Place,
-        say: Callable[["Instance", Event, Fed | None], None],
+        compose: Callable[[Event, Fed | None], Asked],
+        say: Callable[["Instance", Asked, Fed | None], None],
         over: Callable[["Instance", BaseException | None], None],
         *,
         is_consumer: bool,
@@ -129,6 +137,8 @@ class Instance:
         self.closing = False
         self._session = dump(scope["session"])
         self._place = place
+        self._loop = asyncio.get_running_loop()
+        self._compose = compose
         self._say = say
         self._over = over
         self._is_consumer = is_consumer
@@ -188,9 +198,23 @@ class Instance:
             raise Unsendable(
                 f"The bot has sent {self._most_sends} things in {within}, as many as it may (HANDLER_SENDS_MAX)."
             )
-        self._say(self, event, fed)
+        self._say(self, self._compose(event, fed), fed)
         if sends % SENDS_A_TURN == 0:
             await asyncio.sleep(0)  # Nothing else in here waits: a long answer would keep the loop from the others.
+
+    def send_from_thread(self, event: Event, bounce: Callable[[Event], None]) -> None:
+        """`send` of a sync handler. It does not wait for a turn of the loop, but for every sixteenth. `bounce` does."""
+        fed = in_hand.get()
+        if fed is None or fed is not self._fed or (fed.sends + 1) % SENDS_A_TURN == 0 or fed.sends >= self._most_sends:
+            bounce(event)
+            return
+        fed.sends += 1
+        asked = self._compose(event, fed)
+        self._loop.call_soon_threadsafe(self._say_in_turn, asked, fed)
+
+    def _say_in_turn(self, asked: Asked, fed: Fed) -> None:
+        with contextlib.suppress(NotReady):  # Its handler is not settled either, and the next process feeds it again.
+            self._say(self, asked, fed)
 
     def _count_sends(self, fed: Fed | None) -> int:
         """How often it has sent within the event in hand; with nothing in hand, within a minute."""
@@ -277,3 +301,29 @@ class Instance:
     @property
     def alive(self) -> bool:
         return not self._task.done()
+
+
+class DirectSend:
+    """`base_send` of a bot's consumer class. Channels sets it to a bridge over which every word of a sync handler waits
+    for the loop, in a task of its own; what goes to an instance and through no middleware needs none of that."""
+
+    def __set__(self, consumer: Any, bridge: Any) -> None:
+        target = getattr(bridge, "awaitable", None)
+        instance = getattr(target, "__self__", None)
+        if isinstance(instance, Instance) and getattr(target, "__func__", None) is Instance.send:
+            bridge = partial(instance.send_from_thread, bounce=bridge)
+        vars(consumer)["base_send"] = bridge
+
+    def __get__(self, consumer: Any, owner: type) -> Any:
+        if consumer is None:
+            return self
+        try:
+            return vars(consumer)["base_send"]
+        except KeyError:
+            raise AttributeError("base_send") from None
+
+
+def send_directly(consumer: type) -> None:
+    """To be called once for each class of consumers that may be a bot."""
+    if issubclass(consumer, SyncConsumer) and not hasattr(consumer, "base_send"):
+        setattr(consumer, "base_send", DirectSend())  # noqa: B010  # the class has no such attribute of its own

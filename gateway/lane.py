@@ -257,6 +257,7 @@ class Lane:
         return Instance(
             self._scope(begun),
             self._place,
+            self._compose,
             self._say,
             self._over,
             is_consumer=route.consumer is not None,
@@ -367,15 +368,19 @@ class Lane:
 
     # What the instance does by itself
 
-    def _say(self, instance: Instance, event: Event, fed: Fed | None) -> None:
+    def _compose(self, event: Event, fed: Fed | None) -> dialect.Close | Outbound:
+        """What the bot asks for. Also for a handler's thread. Raises Unsendable."""
         asked = dialect.read_sent(self.protocol, event)
-        if isinstance(asked, dialect.Close):
-            self._close(instance)
-            return
         if isinstance(asked, dialect.Call):
             protocol = self.engine.protocols[self.protocol]
             in_hand = fed.row.event if fed else None
-            asked = protocol.compose(asked.method, asked.params, address=self.address, event=in_hand)
+            return protocol.compose(asked.method, asked.params, address=self.address, event=in_hand)
+        return asked
+
+    def _say(self, instance: Instance, asked: dialect.Close | Outbound, fed: Fed | None) -> None:
+        if isinstance(asked, dialect.Close):
+            self._close(instance)
+            return
         reports = self.engine.handles(self.protocol, self.bot, "result")
         if fed is None or fed.row is SHUTDOWN:
             self.engine.say_later(Say(self.pk, asked, reports=reports))
