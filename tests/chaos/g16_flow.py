@@ -1,11 +1,15 @@
-"""G16: a reader that stops reading, a writer that floods. Neither costs memory, nor anybody else their time."""
+"""G16: a reader that stops reading, a writer that floods, and many who come and go. None of them costs memory, nor
+anybody else their time. SOAK_SECONDS: how long they come and go in the long form (600)."""
 
 import asyncio
 import json
+import os
+import statistics
 import time
 
 from tests.chaos.promise import Finding, promise
 from tests.flow_process import MEGABYTE, FlowProcess, Peak, RawSocket, flooding, frame, p99, round_trips
+from tests.measure_memory import TOGETHER, talk_many
 
 READER_SECONDS, READER_BYTES = 10.0, 1 * MEGABYTE
 WRITER_BYTES = 2 * MEGABYTE
@@ -39,3 +43,30 @@ def a_flooding_writer_is_held_back(long: bool) -> Finding:
         f"{alone:.1f} → {beside:.1f} ms"
     )
     return Finding(grown <= WRITER_BYTES + SLACK and beside <= max(2 * alone, 50), figure)
+
+
+@promise("G16")
+def those_who_come_and_go_leave_nothing(long: bool) -> Finding:
+    """Each talks and leaves, and their scope ends by silence. The first half warms the heap up; the rest is judged."""
+    seconds = float(os.environ.get("SOAK_SECONDS", "600")) if long else 24.0
+    with FlowProcess(CONVERSATION_TIMEOUT="5") as gateway:
+        talks, samples = asyncio.run(soak(gateway, seconds))
+    times, sizes = zip(*samples[len(samples) // 2 :], strict=True)
+    an_hour = statistics.linear_regression(times, sizes).slope * 3600
+    grown = (statistics.mean(sizes[-len(sizes) // 4 :]) - statistics.mean(sizes[: len(sizes) // 4])) / MEGABYTE
+    slope = f"{an_hour / MEGABYTE:+.0f} MiB/h ({100 * an_hour / sizes[0]:+.0f} %/h)"
+    figure = (
+        f"{talks:,} conversations in {seconds:.0f} s: {sizes[-1] / MEGABYTE:.0f} MiB, {grown:+.1f} MiB in the second "
+        f"half; slope {slope}"
+    )
+    return Finding(grown <= SLACK / MEGABYTE, figure)
+
+
+async def soak(gateway: FlowProcess, seconds: float) -> tuple[int, list[tuple[float, int]]]:
+    """How many talked, and (seconds, bytes in RAM) all along."""
+    began, talks, samples = time.monotonic(), 0, list[tuple[float, int]]()
+    while (now := time.monotonic() - began) < seconds:
+        await talk_many(gateway, TOGETHER)
+        talks += TOGETHER
+        samples.append((now, gateway.memory))
+    return talks, samples
