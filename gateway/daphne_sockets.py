@@ -243,5 +243,7 @@ def configure_once(factory: Any) -> None:
     what it costs to open one."""
     for name in WebSocketProtocol.CONFIG_ATTRS:
         if not hasattr(BoundedSocket, name):
-            setattr(BoundedSocket, name, getattr(factory, name))
+            option = getattr(factory, name)
+            # A function, such as the one that is asked about compression, is no method of the socket.
+            setattr(BoundedSocket, name, staticmethod(option) if callable(option) else option)
     BoundedSocket.CONFIG_ATTRS = []
