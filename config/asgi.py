@@ -20,10 +20,12 @@ from gateway.lifespan import Lifespan  # noqa: E402
 from gateway.telegram.webhook import Webhook  # noqa: E402
 from gateway.web.admin_socket import AdminChatConsumer  # noqa: E402
 from gateway.web.body import limit_body  # noqa: E402
+from gateway.web.downloads import downloads  # noqa: E402
 from gateway.web.long_poll import LongPoll  # noqa: E402
 from gateway.web.metrics import metrics  # noqa: E402
 from gateway.web.public_socket import PublicChatConsumer  # noqa: E402
 from gateway.web.socket import refuse  # noqa: E402
+from gateway.web.uploads import Uploads  # noqa: E402
 
 chat_bots = [
     path("bot/", ChattyBotConsumer.as_asgi()),
@@ -42,6 +44,8 @@ application = ProtocolTypeRouter(
                     path("telegram/<str:bot>/", Webhook()),
                     path("metrics", metrics),
                     path("chat/poll/", AuthMiddlewareStack(LongPoll.as_asgi())),
+                    path("chat/files/", Uploads.as_asgi()),
+                    path("chat/files/<uuid:file>/", downloads),
                     re_path("", limit_body(django_application)),
                 ]
             )

@@ -11,6 +11,12 @@ from django.core.exceptions import ImproperlyConfigured
 
 T = TypeVar("T")
 
+# What people send each other; nothing that a browser or an operator's computer would run.
+UPLOAD_TYPES_BY_DEFAULT = (
+    "image/png", "image/jpeg", "image/gif", "image/webp", "image/heic", "application/pdf", "text/plain", "audio/ogg",
+    "audio/mpeg", "audio/mp4", "audio/wav", "video/mp4", "video/webm", "video/quicktime",
+)  # fmt: skip
+
 
 def one_of(name: str, value: str, *choices: str) -> str:
     """The value of a setting that is one of a few words. Raises ImproperlyConfigured."""

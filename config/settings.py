@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import environ
 
-from config.embedded import from_file, one_of, secret_key
+from config.embedded import UPLOAD_TYPES_BY_DEFAULT, from_file, one_of, secret_key
 from gateway.reload import is_child
 from gateway.telegram.tokens import in_file, named_in_file
 
@@ -68,6 +68,12 @@ SOCKETS_PER_ADDRESS = env.int("SOCKETS_PER_ADDRESS", default=50)
 NEW_CHATS_PER_MINUTE = env.int("NEW_CHATS_PER_MINUTE", default=10)
 LOGINS_PER_MINUTE = env.int("LOGINS_PER_MINUTE", default=5)
 WEBHOOK_MISSES_PER_MINUTE = env.int("WEBHOOK_MISSES_PER_MINUTE", default=20)
+# Files that visitors send, where the bot's widget options allow them: on a disk of ours, so nobody begins by accident.
+UPLOADS = env.bool("UPLOADS", default=False)
+UPLOAD_MAX_BYTES = env.int("UPLOAD_MAX_BYTES", default=10 * 1024 * 1024)
+UPLOAD_TYPES = env.list("UPLOAD_TYPES", default=[*UPLOAD_TYPES_BY_DEFAULT])
+UPLOADS_MAX_BYTES = env.int("UPLOADS_MAX_BYTES", default=2 * 1024 * 1024 * 1024)
+UPLOADS_PER_MINUTE = env.int("UPLOADS_PER_MINUTE", default=10)
 # Addresses or networks of the proxies whose X-Forwarded-For is believed.
 TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
 # Open at once in one process; a tenth of them is kept for pages, webhooks and probes.

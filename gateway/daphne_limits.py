@@ -4,6 +4,7 @@ import logging
 import resource
 import socket
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
 from daphne.http_protocol import WebRequest
@@ -21,6 +22,7 @@ BODY_BYTES = 1024 * 1024
 LINGER_SECONDS = 10.0
 HEADER_SECONDS = 20
 BODY_SECONDS = 60
+LARGE_BODY_SECONDS = 300
 REFUSED_SECONDS = 2.0
 # Open files that are no connections: the database, Telegram, logs.
 OTHER_FILES = 256
@@ -175,15 +177,24 @@ class BoundedRequest(WebRequest):
         channel: Any = self.channel
         self.outflow: Outflow = channel.outflow
 
+    @cached_property
+    def _most(self) -> int:
+        channel: Any = self.channel
+        allowed = flow.body_bytes.get(bytes(channel._path).partition(b"?")[0])
+        if allowed is None:
+            return BODY_BYTES
+        channel.setTimeout(LARGE_BODY_SECONDS)
+        return max(allowed((self.requestHeaders.getRawHeaders(b"authorization") or [b""])[0]), BODY_BYTES)
+
     def gotLength(self, length: int | None) -> None:
-        too_long = length is not None and length > BODY_BYTES
+        too_long = length is not None and length > self._most
         super().gotLength(0 if too_long else length)
         if too_long:
             self._refuse()
 
     def handleContentChunk(self, data: bytes) -> None:
         self._taken += len(data)
-        if not self._refused and self._taken > BODY_BYTES:
+        if not self._refused and self._taken > self._most:
             self._refuse()
         if not self._refused:
             super().handleContentChunk(data)

@@ -36,6 +36,10 @@ SERVED = "switchboard.flow"
 """The ASGI extension of a server that controls the flow itself."""
 
 
+body_bytes: dict[bytes, Callable[[bytes], int]] = {}
+"""Paths whose bodies may be larger than others: how large, for whoever shows that `Authorization`."""
+
+
 class Gone(OSError):
     """Nobody reads at the other end any more."""
 

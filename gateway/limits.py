@@ -117,6 +117,7 @@ class Limits:
         self.addresses_sockets = Places(figure(settings.SOCKETS_PER_ADDRESS))
         self.starts = minutely(settings.NEW_CHATS_PER_MINUTE)
         self.webhook_misses = minutely(settings.WEBHOOK_MISSES_PER_MINUTE)
+        self.uploads = minutely(settings.UPLOADS_PER_MINUTE)
         self._logins = minutely(settings.LOGINS_PER_MINUTE)
 
     def pace(self) -> Pace:

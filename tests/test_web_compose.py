@@ -112,11 +112,26 @@ def test_a_press_is_answered_by_nothing() -> None:
     assert (answer.kind, answer.error) == ("call", "")
 
 
-@pytest.mark.parametrize("method", ["send_photo", "delete_message", "a_method_of_next_year"])
+@pytest.mark.parametrize("method", ["send_poll", "delete_message", "a_method_of_next_year"])
 def test_what_the_web_cannot_do_is_a_failed_row(method: str) -> None:
     call = compose(method, photo="https://x.example/p.png", ref="r")
     assert (call.kind, call.method, call.ref) == ("call", method, "r")
     assert call.error == f"the web chat cannot do {method}"
+
+
+def test_a_photo_by_its_address_is_shown() -> None:
+    said = compose("send_photo", photo="https://x.example/a/p.png", caption="Look", ref="r")
+    assert (said.kind, said.text, said.ref, said.error) == ("message", "Look", "r", "")
+    assert said.rich is not None
+    [file] = said.rich["files"]
+    assert (file["url"], file["name"], file["image"]) == ("https://x.example/a/p.png", "p.png", True)
+    assert compose("send_photo", photo="AgACAgIAAx").error == "the web chat cannot do send_photo"
+
+
+@pytest.mark.parametrize("files", ["https://x.example", [1], [{}], ["ftp://x.example/f"], ["https://"], ["x"] * 11])
+def test_what_is_no_list_of_files_is_a_mistake(files: Any) -> None:
+    with pytest.raises(Unsendable):
+        compose("send_message", text="x", files=files)
 
 
 def test_bytes_are_a_mistake_whatever_the_method() -> None:

@@ -17,7 +17,7 @@ from gateway.fields import clean
 from gateway.models import UNSETTLED, Bot, Contact, Conversation, Direction, Kind, Message, Sender, Status
 from gateway.transcript import statements
 from gateway.transcript.rows import CONTACTS, CONVERSATIONS, MESSAGES, ContactRow, ConversationRow, MessageRow
-from gateway.types import Person, Receipt
+from gateway.types import Person, Receipt, Rich
 
 WORDS = (Kind.MESSAGE, Kind.BUTTON)
 REMEMBERED = 100_000
@@ -344,7 +344,7 @@ class Group:
         message.text, message.name = clean(message.text), clean(message.name)[:256]
         if message.kind in WORDS and message.status not in (Status.NOTE, Status.FAILED, Status.DEAD):
             seq = conversation.seq + 1
-            self.alter(conversation, seq=seq, last=message.text, last_at=self.now)
+            self.alter(conversation, seq=seq, last=message.text or _named(message.rich), last_at=self.now)
             message.seq, message.seen_rev = seq, message.rev
         self.added.append(message)
         self._written[id(conversation)][1].rows.append(message)
@@ -468,6 +468,11 @@ class Group:
                 waiting.add(message.pk)
         if message.client_id is not None:
             self.memory.clients[message.conversation_id, message.client_id] = None
+
+
+def _named(rich: Rich | None) -> str:
+    """What stands for a message without words: its files."""
+    return ", ".join(str(file.get("name", "")) for file in (rich or {}).get("files", ()))
 
 
 def receipt(message: Message, *, duplicate: bool = False) -> Callable[[], Receipt]:

@@ -6,3 +6,6 @@ class WebConfig(AppConfig):
 
     name = "gateway.web"
     label = "gateway_web"
+
+    def ready(self) -> None:
+        from gateway.web import files  # noqa: F401  # files go with their rows, whoever deletes those

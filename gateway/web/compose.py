@@ -9,6 +9,7 @@ from gateway.fields import clean
 from gateway.models import Kind
 from gateway.plain import plain
 from gateway.types import Buttons, Outbound
+from gateway.web import sent_files
 from gateway.web.frames import encode
 
 DATA_BYTES = 64
@@ -23,7 +24,9 @@ def compose(method: str, params: Mapping[str, Any]) -> Outbound:
     params = {key: plain(value, f"{method}: {key}", "a URL instead") for key, value in params.items()}
     kept = {key: value for key, value in params.items() if key not in OWN}
     if method == "send_message":
-        return _words(Kind.MESSAGE, method, params, kept)
+        return _words(Kind.MESSAGE, method, params, kept, files=sent_files.named(params.get("files")))
+    if (media := sent_files.by_url(method, params)) is not None:
+        return _words(Kind.MESSAGE, method, {**params, "text": params.get("caption") or ""}, kept, files=media)
     if method == "edit_message_text":
         missing = "" if params.get("ref") else "on the web a message is edited by the ref that it was sent with"
         return _words(Kind.EDIT, method, params, kept, missing)
@@ -32,8 +35,15 @@ def compose(method: str, params: Mapping[str, Any]) -> Outbound:
     return Outbound(kind=Kind.CALL, method=method, params=kept, ref=_ref(params), error=cannot)
 
 
-def _words(kind: str, method: str, params: Mapping[str, Any], kept: dict[str, Any], error: str = "") -> Outbound:
-    text, buttons = _text(method, params), _buttons(params)
+def _words(
+    kind: str,
+    method: str,
+    params: Mapping[str, Any],
+    kept: dict[str, Any],
+    error: str = "",
+    files: list[dict[str, Any]] | None = None,
+) -> Outbound:
+    text, buttons = _text(method, params, bool(files)), _buttons(params)
     return Outbound(
         kind=kind,
         method=method,
@@ -42,19 +52,20 @@ def _words(kind: str, method: str, params: Mapping[str, Any], kept: dict[str, An
         buttons=buttons,
         ref=_ref(params),
         at_most_once=bool(params.get("at_most_once")),
-        error=error or _unshowable(text, buttons),
+        error=error or _unshowable(text, buttons, bool(files)),
+        rich={"files": files} if files else None,
     )
 
 
-def _text(method: str, params: Mapping[str, Any]) -> str:
-    text = params.get("text")
+def _text(method: str, params: Mapping[str, Any], has_files: bool) -> str:
+    text = params.get("text", "" if has_files else None)
     if not isinstance(text, str):
         raise Unsendable(f"{method} needs a 'text', a string.")
     return clean(text)
 
 
-def _unshowable(text: str, buttons: Buttons | None) -> str:
-    if not text.strip():
+def _unshowable(text: str, buttons: Buttons | None, has_files: bool) -> str:
+    if not text.strip() and not has_files:
         return "the text is empty"
     size = len(encode({"text": text, "buttons": buttons}).encode())
     return f"the text is too long for one frame: {size} bytes of at most {WORDS_BYTES}" if size > WORDS_BYTES else ""

@@ -11,6 +11,7 @@ TEXT_CHARACTERS = 4096
 DATA_CHARACTERS = 64
 ID_CHARACTERS = 128
 FORM_FIELDS = 20
+MESSAGE_FILES = 10
 
 GOING_AWAY = 4012
 BAD_ORIGIN = 4003
@@ -43,7 +44,8 @@ class Hello(msgspec.Struct, tag="hello"):
 
 class Message(msgspec.Struct, tag="message"):
     id: Id
-    text: str
+    text: str = ""
+    files: Annotated[list[Annotated[str, msgspec.Meta(max_length=36)]], msgspec.Meta(max_length=MESSAGE_FILES)] = []
 
 
 class History(msgspec.Struct, tag="history"):
@@ -173,7 +175,9 @@ def _checked(frame: Frame) -> Frame:
     frame_id = getattr(frame, "id", None)
     if frame_id is not None and clean(frame_id) != frame_id:
         raise BadFrame("bad_frame", "An id holds no NUL.")
-    if isinstance(frame, Message | Say):
+    if isinstance(frame, Message) and frame.files:
+        frame.text = _short_enough(frame.text, frame_id)
+    elif isinstance(frame, Message | Say):
         frame.text = _checked_text(frame.text, frame_id)
     elif isinstance(frame, Rate):
         frame.text = _short_enough(frame.text, frame_id)

@@ -3,15 +3,15 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import DatabaseError, InterfaceError, OperationalError
 
 from gateway.errors import NotReady
 from gateway.types import Inbound, Person, Receipt
-from gateway.web import frames, rows, visitors
-from gateway.web.frames import Button, Message
+from gateway.web import files, frames, rows, visitors
+from gateway.web.frames import BadFrame, Button, Message
 from gateway.web.live import Live
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Intake:
         self.person = Person(str(visitor))
         self._live = live
         self._bot = bot
-        self._visitor = visitor
+        self._visitor = self._owner = visitor
         self._answer = answer
         self._waiting: asyncio.Queue[Words] = asyncio.Queue(WAITING_FRAMES)
 
@@ -61,14 +61,15 @@ class Intake:
 
     async def _accept(self, group: Sequence[Words]) -> None:
         try:
-            receipts = await self.engine.accept([await self._inbound(words) for words in group])
+            prepared = [(words, inbound) for words in group if (inbound := await self._prepared(words)) is not None]
+            receipts = await self.engine.accept([inbound for _, inbound in prepared])
         except (NotReady, OperationalError, InterfaceError):
             for words in group:
                 self._answer(frames.error("not_ready", "Not ready just now: send it again.", words.id))
         except DatabaseError as error:
             await self._accept_each(group, error)
         else:
-            for words, receipt in zip(group, receipts, strict=True):
+            for (words, _), receipt in zip(prepared, receipts, strict=True):
                 self._accepted(words, receipt)
 
     async def _accept_each(self, group: Sequence[Words], error: DatabaseError) -> None:
@@ -85,10 +86,26 @@ class Intake:
         if self.conversation != receipt.conversation:
             self._live.tabs.born(self._visitor, receipt.conversation)
 
+    async def _prepared(self, words: Words) -> Inbound | None:
+        """None where it cannot be, which is said."""
+        try:
+            return await self._inbound(words)
+        except BadFrame as bad:
+            self._answer(frames.error(bad.code, bad.detail, words.id))
+            return None
+
     async def _inbound(self, words: Words) -> Inbound:
         if isinstance(words, Message):
-            return visitors.message(words, self._bot, self.person)
+            return visitors.message(words, self._bot, self.person, await self._files(words))
         label = None
         if self.conversation is not None:
             label = await self.engine.read(rows.label_of, self.conversation, words.data)
         return visitors.button(words, self._bot, self.person, label)
+
+    async def _files(self, words: Message) -> list[dict[str, Any]]:
+        if not words.files:
+            return []
+        found = await self.engine.read(files.claim, words.files, self._owner, self._bot)
+        if found is None:
+            raise BadFrame("bad_file", "One of these files is not there, or not yours.")
+        return found

@@ -107,6 +107,7 @@ class File(models.Model):
     width = models.IntegerField(null=True, blank=True)
     height = models.IntegerField(null=True, blank=True)
     at = models.DateTimeField(default=timezone.now)
+    used = models.BooleanField(default=False, help_text="a message names it; else it is forgotten after a day")
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["owner"], name="file_of_owner")]

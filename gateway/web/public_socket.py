@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import DatabaseError
 
 from gateway import addresses, engine, flow, limits
@@ -239,11 +240,17 @@ def welcome(talk: Talk, seq: int, rev: int) -> str:
     return frames.encode(frame)
 
 
+def uploads_of(options: Options) -> dict[str, Any] | None:
+    if not settings.UPLOADS or not options.uploads:
+        return None
+    return {"max": settings.UPLOAD_MAX_BYTES, "types": list(settings.UPLOAD_TYPES)}
+
+
 def offered(talk: Talk) -> dict[str, Any]:
     """What the widget is to offer: DESIGN's frames need none of it."""
     options = talk.options
     return {
-        "uploads": None,
+        "uploads": uploads_of(options),
         "form": {"when": options.form, "fields": options.fields} if options.form else None,
         "rating": options.rating,
         "online": whispers_of(talk.live).operators_are_online,

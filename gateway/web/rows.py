@@ -11,6 +11,7 @@ from gateway.models import Conversation, Direction, Message, Role, Sender
 from gateway.transcript import Written
 from gateway.transcript.mending import choices
 from gateway.types import Buttons
+from gateway.web import files
 from gateway.web.frames import encode
 
 CHUNK = 200
@@ -77,8 +78,10 @@ class VisitorsView:
         rows = Message.objects.filter(conversation_id=self.conversation, rev__gt=after, seen_rev__gt=after)
         return [self._shown(row) for row in rows.filter(seq__isnull=False).order_by("seen_rev")[:CHUNK]]
 
-    def of(self, written: Written) -> list[Shown]:
-        seen = (row for row in written.rows if row.seq is not None and row.seen_rev > written.before)
+    def of(self, written: Written) -> list[Shown] | None:
+        seen = [row for row in written.rows if row.seq is not None and row.seen_rev > written.before]
+        if any(map(names_files_by_id, seen)):
+            return None
         return [self._shown(row) for row in sorted(seen, key=attrgetter("seen_rev"))]
 
     def forget(self) -> None:
@@ -101,6 +104,8 @@ class OperatorsView:
         return [self._shown(row) for row in rows.order_by("rev")[:CHUNK]]
 
     def of(self, written: Written) -> list[Shown] | None:
+        if any(map(names_files_by_id, written.rows)):
+            return None
         rows = {row.pk: row for row in sorted(written.rows, key=attrgetter("rev"))}
         for pk, patch in written.patches.items():
             row = rows.get(pk) or self._latest.get(pk)
@@ -146,7 +151,22 @@ def public_message(row: Message) -> dict[str, Any]:
     }
     if row.sender == Sender.VISITOR and (row.client_id or "").startswith(VISITORS_ID):
         frame["id"] = str(row.client_id).removeprefix(VISITORS_ID)
-    return frame
+    return {**frame, **_rich(row)} if row.rich else frame
+
+
+def _rich(row: Message) -> dict[str, Any]:
+    rich = dict(row.rich)
+    if names_files_by_id(row):
+        known = files.described([facts["id"] for facts in rich["files"] if "id" in facts])
+        rich["files"] = [known.get(facts.get("id", ""), facts) for facts in rich["files"]]
+    if "files" in rich:
+        rich["files"] = [files.shown(facts) for facts in rich["files"]]
+    return rich
+
+
+def names_files_by_id(row: Message) -> bool:
+    """A bot did, and the rest of what is known of them is in the database."""
+    return bool(row.rich) and any("name" not in facts for facts in row.rich.get("files", ()))
 
 
 def one_message(pk: int, uuid: str) -> str:

@@ -21,13 +21,13 @@ def issue(conversation: UUID, bot: str) -> str:
     return _signer().sign_object([conversation.hex, bot])
 
 
-def read(token: str, bot: str) -> UUID:
-    """The conversation that the token opens. Raises BadToken."""
+def read(token: str, bot: str | None) -> UUID:
+    """The conversation that the token opens; `bot` None: with whatever bot. Raises BadToken."""
     if len(token) > LONGEST:
         raise BadToken
     try:
         conversation, issued_for = _signer().unsign_object(token, max_age=SECONDS)
-        if issued_for == bot:
+        if bot is None or issued_for == bot:
             return UUID(conversation)
     except (BadSignature, ValueError, TypeError):
         pass

@@ -10,6 +10,7 @@ from django.utils.translation.trans_real import parse_accept_lang_header
 
 from gateway.models import Kind
 from gateway.types import Inbound, Person, Scope
+from gateway.web import files
 from gateway.web.frames import Button, Form, Message, Rate
 from gateway.web.rows import VISITORS_ID, Label
 
@@ -48,8 +49,14 @@ def language_of(scope: Scope) -> str:
     return ""
 
 
-def message(frame: Message, bot: str, person: Person) -> Inbound:
-    return _inbound(frame, bot, person, Kind.MESSAGE, "message", frame.text, {"text": frame.text})
+def message(frame: Message, bot: str, person: Person, brought: list[dict[str, Any]]) -> Inbound:
+    """`brought`: the facts of its files."""
+    keys: dict[str, Any] = {"text": frame.text}
+    if not brought:
+        return _inbound(frame, bot, person, Kind.MESSAGE, "message", frame.text, keys)
+    keys["files"] = [files.shown(facts) for facts in brought]
+    inbound = _inbound(frame, bot, person, Kind.MESSAGE, "message", frame.text, keys)
+    return replace(inbound, rich={"files": brought})
 
 
 def button(frame: Button, bot: str, person: Person, label: Label | None) -> Inbound:
@@ -84,7 +91,8 @@ def _inbound(
     keys: dict[str, Any],
 ) -> Inbound:
     name = "message_id" if kind == Kind.MESSAGE else "id"
-    more = {name: frame.id, "date": int(time.time()), "update": msgspec.to_builtins(frame)}
+    update = {key: value for key, value in msgspec.to_builtins(frame).items() if value != []}
+    more = {name: frame.id, "date": int(time.time()), "update": update}
     return Inbound(
         protocol="webchat",
         bot=bot,
