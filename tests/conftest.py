@@ -18,6 +18,7 @@ EVERYTHING = bool(os.environ.get("CI") or os.environ.get("EVERYTHING"))
 
 # Each of these starts the whole product many times over, for what tests of the rooms show already.
 THOROUGH = (
+    "browser/test_widget_cuts.py",
     "notes/", "outside/test_bots.py", "outside/test_canary.py", "outside/test_delivery.py",
     "outside/test_handler_connections.py", "outside/test_operators.py", "outside/test_poison.py",
     "outside/test_scopes.py", "test_daphne_limits.py", "test_flood_faults.py",

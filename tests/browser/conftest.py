@@ -69,7 +69,7 @@ class HostSite(ThreadingHTTPServer):
         place = self.gateway.removeprefix("http://")
         return (
             f"default-src 'none'; script-src {self.gateway}; connect-src ws://{place} {self.gateway}; "
-            "style-src 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+            f"img-src {self.gateway}; style-src 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
         )
 
 
@@ -113,7 +113,7 @@ def neighbour(browser: "Browser") -> Iterator[HostSite]:
 
 @pytest.fixture(scope="package")
 def gateway(shop: HostSite, neighbour: HostSite) -> Iterator[GatewayProcess]:
-    with GatewayProcess({"WIDGET_ORIGINS": f"{shop.url},{neighbour.url}"}) as gateway:
+    with GatewayProcess({"WIDGET_ORIGINS": f"{shop.url},{neighbour.url}", "UPLOADS": "on"}) as gateway:
         gateway.manage("create_operator", OPERATOR, "--password", PASSWORD)
         shop.gateway = neighbour.gateway = gateway.url
         yield gateway

@@ -200,7 +200,8 @@ export class Chat {
     if (name === was) return;
     this.#operator = name;
     this.state("online");
-    if (!isNews) return;
+    // Who was there before us has not just come.
+    if (!isNews && !was) return;
     const note = name ? this.say("joined", { name }) : this.say("left", { name: was });
     this.list.note(note);
     this.panel.announce(note);

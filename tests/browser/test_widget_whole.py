@@ -1,0 +1,97 @@
+"""A whole visit with the real gateway: a form, words, a picture, an operator, the end, stars."""
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.browser.chat import Chat
+from tests.browser.conftest import OPERATOR, HostSite, OpenPage, expect
+from tests.browser.test_widget_offers import PNG
+from tests.gateway_process import GatewayProcess
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+OFFER = """
+from gateway.models import Bot
+from gateway.web.models import WidgetOptions
+bot = Bot.objects.get_or_create(name="desk")[0]
+fields = "name*|Your name\\nemail|E-mail|email"
+WidgetOptions.objects.update_or_create(
+    bot=bot, defaults={"uploads": True, "rating": True, "form": "before", "form_fields": fields}
+)
+"""
+RATED = """
+import json
+from gateway.web.models import Rating
+rating = Rating.objects.select_related("conversation__contact").latest("pk")
+print(json.dumps([rating.score, rating.text, rating.conversation.contact.name]))
+"""
+
+
+@pytest.fixture
+def visitor(open_page: OpenPage, gateway: GatewayProcess) -> Chat:
+    gateway.manage("shell", "-c", OFFER)
+    return Chat(open_page(f"{gateway.url}/chat/?bot=desk"))
+
+
+def test_a_visit_from_the_form_to_the_stars(visitor: Chat, console: "Page", gateway: GatewayProcess) -> None:
+    form = visitor.widget.locator("form.ask")
+    form.get_by_label("Your name").fill("Zoë Lee")
+    form.get_by_label("E-mail").fill("zoe@a.example")
+    form.get_by_role("button", name="Start the chat").click()
+    expect(form).to_have_count(0)
+
+    visitor.say("I want to speak to a human")
+    expect(visitor.bubbles("bot").last).to_contain_text("I have asked a colleague")
+    picker = visitor.widget.locator("input[type=file]")
+    picker.set_input_files([{"name": "the box.png", "mimeType": "image/png", "buffer": PNG}])
+    expect(visitor.widget.locator(".waiting progress")).to_have_count(0)
+    visitor.say("this is the box")
+    picture = visitor.widget.locator(".message.visitor .files img")
+    expect(picture).to_have_attribute("alt", "the box.png")
+    assert (
+        picture.evaluate("async image => { image.loading = 'eager'; await image.decode(); return image.naturalWidth; }")
+        == 1
+    )
+
+    console.locator("#list button", has_text="Zoë Lee").first.click()
+    console.get_by_role("button", name="Take over").click()
+    expect(visitor.status).to_have_text(f"{OPERATOR} has joined")
+    console.locator("#text").fill("I see it.")
+    console.locator("#text").press("Enter")
+    expect(visitor.bubbles("operator")).to_have_text(["I see it."])
+    visitor.page.reload()
+    expect(visitor.status).to_have_text(f"{OPERATOR} has joined")
+    expect(picture).to_have_attribute("alt", "the box.png")
+    console.get_by_role("button", name="Hand back").click()
+    expect(visitor.bubbles("system").last).to_have_text(f"{OPERATOR} has left")
+
+    visitor.widget.get_by_role("button", name="End the conversation").click()
+    visitor.widget.get_by_role("button", name="End it").click()
+    visitor.widget.get_by_role("radio", name="5 of 5").check()
+    visitor.widget.get_by_label("Anything to add?").fill("kind")
+    visitor.widget.locator(".card").get_by_role("button", name="Send").click()
+    expect(visitor.widget.locator(".card")).to_contain_text("Thank you")
+    assert json.loads(gateway.manage("shell", "-c", RATED).splitlines()[-1]) == [5, "kind", "Zoë Lee"]
+    visitor.widget.get_by_role("button", name="Start a new one").click()
+    expect(visitor.widget.locator(".message")).to_have_count(0)
+    expect(form).to_be_visible()
+
+
+def test_two_tabs_one_of_them_without_a_network(open_page: OpenPage, gateway: GatewayProcess, shop: HostSite) -> None:
+    """What one tab says while the other is away is there when it comes back, once."""
+    here = Chat(open_page(shop.url)).open()
+    here.say("one")
+    expect(here.bubbles("bot")).to_have_count(1)
+    tab = here.page.context.new_page()
+    tab.goto(shop.url)
+    there = Chat(tab).open()
+    expect(there.bubbles("bot")).to_have_count(1)
+    here.page.evaluate("dispatchEvent(new Event('offline'))")
+    there.say("two")
+    expect(there.bubbles("bot")).to_have_count(2)
+    expect(here.bubbles("visitor")).to_have_text(["one", "two"])
+    expect(here.bubbles("bot")).to_have_text(["You said: one", "You said: two"])
