@@ -24,6 +24,7 @@ from gateway.web.downloads import downloads  # noqa: E402
 from gateway.web.long_poll import LongPoll  # noqa: E402
 from gateway.web.metrics import metrics  # noqa: E402
 from gateway.web.public_socket import PublicChatConsumer  # noqa: E402
+from gateway.web.room_socket import RoomChatConsumer  # noqa: E402
 from gateway.web.socket import refuse  # noqa: E402
 from gateway.web.uploads import Uploads  # noqa: E402
 
@@ -56,6 +57,7 @@ application = ProtocolTypeRouter(
                     [
                         path("ws/chat/admin/", AdminChatConsumer.as_asgi()),
                         path("ws/chat/", PublicChatConsumer.as_asgi()),
+                        path("ws/chat/room/<str:room>/", RoomChatConsumer.as_asgi()),
                         re_path("", refuse),
                     ]
                 )

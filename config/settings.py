@@ -68,6 +68,8 @@ SOCKETS_PER_ADDRESS = env.int("SOCKETS_PER_ADDRESS", default=50)
 NEW_CHATS_PER_MINUTE = env.int("NEW_CHATS_PER_MINUTE", default=10)
 LOGINS_PER_MINUTE = env.int("LOGINS_PER_MINUTE", default=5)
 WEBHOOK_MISSES_PER_MINUTE = env.int("WEBHOOK_MISSES_PER_MINUTE", default=20)
+# name=secret by comma: what the sites sign their users' identities with, instead of the administration's.
+WIDGET_IDENTITY_SECRETS = env.dict("WIDGET_IDENTITY_SECRETS", default={})
 # Files that visitors send, where the bot's widget options allow them: on a disk of ours, so nobody begins by accident.
 UPLOADS = env.bool("UPLOADS", default=False)
 UPLOAD_MAX_BYTES = env.int("UPLOAD_MAX_BYTES", default=10 * 1024 * 1024)

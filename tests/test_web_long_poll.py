@@ -110,6 +110,14 @@ async def test_history_and_errors_answer_too(web: Web) -> None:
     assert {error["code"] for error in of(answer, "error")} == {"unknown_type", "too_long"}
 
 
+async def test_a_room_by_requests(web: Web) -> None:
+    body = {"hello": {"name": "Ann"}, "room": "lobby", "frames": [said("hush")], "wait": 0}
+    answer = await ask(body)
+    assert of(answer, "welcome")[0]["options"]["room"] == "lobby"
+    assert of(answer, "ack")[0]["seq"] == 1
+    assert (await ask({"hello": {}, "room": "a/b"}))["code"] == "bad_room"
+
+
 async def test_a_forged_token_gets_a_new_one(web: Web) -> None:
     answer = await poll("forged", wait=20)
     assert [frame["type"] for frame in answer["frames"]] == ["error", "welcome"]
@@ -158,11 +166,11 @@ async def test_it_is_post_alone(web: Web) -> None:
 
 
 async def test_requests_count_as_sockets_do(web: Web, settings: Any) -> None:
-    settings.RATE_LIMITS, settings.MESSAGES_PER_SECOND, settings.SOCKETS_PER_ADDRESS = True, 3, 1
+    settings.RATE_LIMITS, settings.MESSAGES_PER_MINUTE, settings.SOCKETS_PER_ADDRESS = True, 3, 1
     limits.current.cache_clear()
     try:
         token = of(await poll(None), "welcome")[0]["token"]
-        answers = [await poll(token) for _ in range(5)]
+        answers = [await poll(token) for _ in range(4)]
         assert answers[-1]["code"] == 4008
         assert of(answers[-1], "error")[0]["code"] == "rate_limited"
         waiting = asyncio.create_task(ask({"hello": {"token": None}, "wait": 20, "frames": []}, address="10.0.0.7"))

@@ -1,5 +1,6 @@
 """What a visitor does beside talking: looks back, types, fills in the form, ends the conversation, rates it."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from django.db import DatabaseError, InterfaceError, OperationalError
@@ -9,8 +10,8 @@ from gateway.desk import end_scope
 from gateway.models import Kind, Sender
 from gateway.transcript import Say
 from gateway.types import Inbound, Outbound, Receipt
-from gateway.web import forms, frames, history, visitors
-from gateway.web.frames import BadFrame, End, Form, Frame, History, Rate, Typing
+from gateway.web import forms, frames, history, rooms, visitors
+from gateway.web.frames import BadFrame, End, Form, Frame, History, Name, Rate, Typing
 from gateway.web.ratings import Left, Rated
 from gateway.web.socket import logger
 
@@ -35,10 +36,12 @@ class Asides:
         if isinstance(frame, Typing):
             self._type()
         elif isinstance(frame, History):
-            page = history.page, self._talk.intake.conversation, frame.before, frame.limit
+            page = history.page, self._talk.intake.conversation, frame.before, frame.limit, self._talk.reader.owner
             await self._socket.put(await self._engine.read(*page))
         elif isinstance(frame, Form):
             await self._fill_in(frame)
+        elif isinstance(frame, Name):
+            self.rename(frame.name)
         elif isinstance(frame, End):
             await self._end()
         elif isinstance(frame, Rate):
@@ -47,10 +50,20 @@ class Asides:
     def _type(self) -> None:
         talk, name = self._talk, self._talk.intake.person.name
         if talk.intake.conversation is None:  # Nobody but the visitor's other tabs knows of it yet.
-            talk.live.tabs.forward(talk.conversation, self._socket, frames.typing("visitor"))
+            talk.live.tabs.forward(talk.conversation, self._socket, frames.typing("visitor", name))
         else:
             hint = hints.typing("visitor", str(talk.conversation), name=name, by=self._socket.tag)
             self._engine.ring.hint(talk.intake.conversation, hint)
+
+    def rename(self, name: str, frame_id: str | None = None) -> None:
+        """In a room people choose what they are called."""
+        if self._talk.intake.room is None:
+            raise BadFrame("bad_frame", "Only in a room does one choose a name.", frame_id)
+        chosen = rooms.speaker(name, frame_id)
+        self._talk.intake.person = replace(self._talk.intake.person, name=chosen)
+        self._socket.offer(frames.encode({"type": "name", "name": chosen}))
+        if frame_id is not None:
+            self._socket.offer(frames.ack(frame_id, None, self._talk.rev))
 
     async def _fill_in(self, frame: Form) -> None:
         talk = self._talk
@@ -67,6 +80,8 @@ class Asides:
 
     async def _end(self) -> None:
         conversation = self._talk.intake.conversation
+        if self._talk.intake.room is not None:
+            raise BadFrame("bad_frame", "A room goes on without you.")
         if conversation is None:
             raise BadFrame("bad_frame", "There is no conversation to end.")
         await self._talk.intake.until_accepted()

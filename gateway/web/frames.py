@@ -12,6 +12,7 @@ DATA_CHARACTERS = 64
 ID_CHARACTERS = 128
 FORM_FIELDS = 20
 MESSAGE_FILES = 10
+IDENTITY_KEYS = 20
 
 GOING_AWAY = 4012
 BAD_ORIGIN = 4003
@@ -20,6 +21,7 @@ NOT_ALLOWED = 4001
 TOO_FAST = "Too fast: this was not sent. Send it again in a moment."
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=ID_CHARACTERS)]
+IdentityValue = str | int | float | bool | None
 Seq = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Data = Annotated[str, msgspec.Meta(min_length=1, max_length=DATA_CHARACTERS)]
 
@@ -40,6 +42,9 @@ class Hello(msgspec.Struct, tag="hello"):
     bot: str = "bot"
     recent: Annotated[int, msgspec.Meta(ge=1, le=200)] | None = None
     language: Annotated[str, msgspec.Meta(max_length=35)] = ""
+    name: str = ""
+    identity: Annotated[dict[str, IdentityValue], msgspec.Meta(max_length=IDENTITY_KEYS)] | None = None
+    signature: str = ""
 
 
 class Message(msgspec.Struct, tag="message"):
@@ -56,6 +61,10 @@ class History(msgspec.Struct, tag="history"):
 class Form(msgspec.Struct, tag="form"):
     id: Id
     values: Annotated[dict[str, str], msgspec.Meta(max_length=FORM_FIELDS)]
+
+
+class Name(msgspec.Struct, tag="name"):
+    name: str
 
 
 class End(msgspec.Struct, tag="end"):
@@ -206,7 +215,7 @@ def _cleaned(value: Any) -> Any:
     return clean(value) if isinstance(value, str) else value
 
 
-PUBLIC = Vocabulary(Hello, Message, Button, Typing, History, Form, End, Rate)
+PUBLIC = Vocabulary(Hello, Message, Button, Typing, History, Form, End, Rate, Name)
 
 
 _encoder = msgspec.json.Encoder()

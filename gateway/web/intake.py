@@ -13,6 +13,7 @@ from gateway.types import Inbound, Person, Receipt
 from gateway.web import files, frames, rows, visitors
 from gateway.web.frames import BadFrame, Button, Message
 from gateway.web.live import Live
+from gateway.web.rooms import Room
 
 if TYPE_CHECKING:
     from gateway.engine import Engine
@@ -32,7 +33,8 @@ class Intake:
         self.person = Person(str(visitor))
         self._live = live
         self._bot = bot
-        self._visitor = self._owner = visitor
+        self.room: Room | None = None
+        self._visitor = visitor
         self._answer = answer
         self._waiting: asyncio.Queue[Words] = asyncio.Queue(WAITING_FRAMES)
 
@@ -84,12 +86,13 @@ class Intake:
     def _accepted(self, words: Words, receipt: Receipt) -> None:
         self._answer(frames.ack(words.id, receipt.seq, receipt.rev))
         if self.conversation != receipt.conversation:
-            self._live.tabs.born(self._visitor, receipt.conversation)
+            self._live.tabs.born(self.room.uuid if self.room else self._visitor, receipt.conversation)
 
     async def _prepared(self, words: Words) -> Inbound | None:
         """None where it cannot be, which is said."""
         try:
-            return await self._inbound(words)
+            inbound = await self._inbound(words)
+            return inbound if self.room is None else self.room.of(inbound, self._visitor, self.person.name)
         except BadFrame as bad:
             self._answer(frames.error(bad.code, bad.detail, words.id))
             return None
@@ -105,7 +108,7 @@ class Intake:
     async def _files(self, words: Message) -> list[dict[str, Any]]:
         if not words.files:
             return []
-        found = await self.engine.read(files.claim, words.files, self._owner, self._bot)
+        found = await self.engine.read(files.claim, words.files, self._visitor, self._bot)
         if found is None:
             raise BadFrame("bad_file", "One of these files is not there, or not yours.")
         return found

@@ -47,24 +47,26 @@ class Outlet(Protocol):
 
 
 class Reader:
-    """Somebody who follows a conversation. `last` is the highest rev they were shown, `place` its UUID, for hints."""
+    """Somebody who follows a conversation. `last` is the highest rev they were shown, `place` its UUID, for hints;
+    `owner`: in a room, whose words are their own."""
 
     def __init__(self, outlet: Outlet, last: int, place: str = "") -> None:
         self.outlet = outlet
         self.place = place
         self.last = last
+        self.owner = ""
         self.feed: Feed | None = None
 
     def show(self, shown: list[Shown]) -> None:
-        for rev, text in shown:
-            if rev > self.last:
-                self.last = rev
-                self.outlet.offer(text)
+        for one in shown:
+            if one.rev > self.last:
+                self.last = one.rev
+                self.outlet.offer(one.for_(self.owner) if one.own else one.text)
 
     async def catch_up(self, shown: list[Shown]) -> None:
-        for rev, text in shown:
-            await self.outlet.put(text)
-            self.last = rev
+        for one in shown:
+            await self.outlet.put(one.for_(self.owner))
+            self.last = one.rev
 
 
 class Feed:

@@ -6,8 +6,10 @@ import json
 from typing import Any
 
 from gateway.types import Event, Receive, Scope
+from gateway.web import rooms
 from gateway.web.endpoint import Endpoint, Refusal, gone
 from gateway.web.public_socket import PublicChatConsumer
+from gateway.web.room_socket import RoomChatConsumer
 
 LARGEST_BODY = 256 * 1024
 MOST_FRAMES = 64
@@ -53,6 +55,9 @@ class Poll:
         hello, sent, wait = asked.get("hello"), asked.get("frames", []), asked.get("wait", 0)
         if not isinstance(hello, dict) or not isinstance(sent, list):
             raise bad("It has a 'hello', an object, and 'frames', a list.")
+        self.room = asked.get("room")
+        if self.room is not None and not (isinstance(self.room, str) and rooms.is_name(self.room)):
+            raise Refusal(400, "bad_room", "A room's name has 1 to 64 letters, digits, _ or -.")
         if len(sent) > MOST_FRAMES:
             raise bad(f"A request has at most {MOST_FRAMES} frames.")
         if isinstance(wait, bool) or not isinstance(wait, int | float) or not 0 <= wait <= LONGEST_WAIT_SECONDS:
@@ -83,7 +88,9 @@ class Line:
 
     def __init__(self, scope: Scope, poll: Poll) -> None:
         self.accepted = False
-        self._scope = {**scope, "type": "websocket", "subprotocols": []}
+        route = {"args": (), "kwargs": {"room": poll.room}}
+        self._scope = {**scope, "type": "websocket", "subprotocols": [], "url_route": route}
+        self._consumer = PublicChatConsumer if poll.room is None else RoomChatConsumer
         self._poll = poll
         self._unanswered = poll.unanswered
         self._is_new = poll.hello.get("token") is None
@@ -97,7 +104,7 @@ class Line:
         """Returns once there is something to tell, time is up, or the client has gone."""
         for event in ({"type": "websocket.connect"}, *map(_received, self._poll.texts)):
             self._incoming.put_nowait(event)
-        socket = asyncio.create_task(PublicChatConsumer.as_asgi()(self._scope, self._incoming.get, self._send))
+        socket = asyncio.create_task(self._consumer.as_asgi()(self._scope, self._incoming.get, self._send))
         telling = asyncio.create_task(self._until_told())
         try:
             await asyncio.wait({client, telling, socket}, return_when=asyncio.FIRST_COMPLETED)

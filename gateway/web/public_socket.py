@@ -1,9 +1,11 @@
 """`/ws/chat/`: a visitor talks with a bot. The conversation belongs to the visitor's token, not to the socket."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from django.conf import settings
 from django.db import DatabaseError
 
@@ -11,12 +13,14 @@ from gateway import addresses, engine, flow, limits
 from gateway.errors import NotReady
 from gateway.limits import Verdict
 from gateway.types import Receive, Scope, Send
-from gateway.web import bots, frames, history, options, origins, tokens, visitors
+from gateway.web import bots, frames, history, identity, options, origins, tokens, visitors
 from gateway.web.asides import Asides
 from gateway.web.frames import BadFrame, Button, Frame, Hello, Message
+from gateway.web.identity import BadIdentity, Identified
 from gateway.web.intake import Intake
 from gateway.web.live import Live, Reader, live_of
 from gateway.web.options import Options, Sight
+from gateway.web.rooms import COMMAND
 from gateway.web.socket import Socket, logger
 from gateway.web.tokens import BadToken
 from gateway.web.whispers import whispers_of
@@ -85,6 +89,8 @@ class PublicChatConsumer(Socket):
             await self._greet(frame)
         elif self._talk is None:
             raise BadFrame("bad_frame", "The first frame is a hello.", getattr(frame, "id", None))
+        elif isinstance(frame, Message) and self._talk.intake.room is not None and frame.text.startswith(COMMAND):
+            self._talk.asides.rename(frame.text.removeprefix(COMMAND), frame.id)
         elif isinstance(frame, Message | Button):
             await self._talk.intake.put(frame)
         else:
@@ -99,6 +105,10 @@ class PublicChatConsumer(Socket):
         if not bots.is_known(running, hello.bot):
             raise BadFrame("unknown_bot", f"There is no bot named {hello.bot[:64]!r}.")
         came_back = self._known_visitor(hello)
+        identified = await self._identified(running, hello)
+        if identified is not None and identified.visitor != came_back:
+            # What the page has read is of a conversation that it had before it knew who this is.
+            came_back, hello = identified.visitor, msgspec.structs.replace(hello, since=0)
         # Before anything is asked of the database.
         if came_back is not None and not await self._keeps_pace(came_back):
             return
@@ -111,6 +121,7 @@ class PublicChatConsumer(Socket):
         live = live_of(running)
         # Tabs are joined before the look for the row: it may be born in between.
         talk = Talk(self, live, hello.bot, visitor)
+        self._furnish(talk, hello)
         live.tabs.join(talk.conversation, self)
         self._talk = talk
         try:
@@ -120,7 +131,19 @@ class PublicChatConsumer(Socket):
             live.tabs.leave(talk.conversation, self)
             self._limits.visitors_sockets.leave(visitor)
             raise
-        await self._welcome(talk, sight, hello, hello.since if came_back else 0)
+        await self._welcome(talk, sight, hello, hello.since if came_back else 0, identified)
+
+    def _furnish(self, talk: Talk, hello: Hello) -> None:
+        """What the kind of socket adds to its talk."""
+
+    async def _identified(self, running: engine.Engine, hello: Hello) -> Identified | None:
+        if hello.identity is None:
+            return None
+        try:
+            return await running.read(identity.read, hello.identity, hello.signature, hello.bot)
+        except BadIdentity as bad:
+            self.offer(frames.error("bad_identity", str(bad)))
+            return None
 
     def _refuse_origin(self, bot: str) -> None:
         sent = origins.as_sent(self.scope)
@@ -166,11 +189,17 @@ class PublicChatConsumer(Socket):
         self.offer(frames.error("rate_limited", "Too many at once. Try again in a moment."))
         self.end(flow.FLOODING)
 
-    async def _welcome(self, talk: Talk, sight: Sight, hello: Hello, since: int) -> None:
+    async def _welcome(
+        self, talk: Talk, sight: Sight, hello: Hello, since: int, identified: Identified | None = None
+    ) -> None:
         talk.options, standing = sight
         seq, rev = (standing.seq, standing.rev) if standing else (0, 0)
         known = standing.person if standing else None
         talk.intake.person = visitors.person_of(self.scope, talk.visitor, known, hello.language)
+        if identified is not None:
+            told = identified.person
+            name = told.name or talk.intake.person.name
+            talk.intake.person = replace(talk.intake.person, name=name, details=told.details)
         if since > rev:
             self.offer(GONE)
             since = 0
@@ -204,7 +233,9 @@ class PublicChatConsumer(Socket):
         if self._following is not None:
             self._following.cancel()
         talk.live.leave(talk.reader)
-        talk.reader, talk.rev = Reader(self, 0), 0
+        owner, talk.rev = talk.reader.owner, 0
+        talk.reader = Reader(self, 0)
+        talk.reader.owner = owner
         self.offer(GONE)
         self.offer(welcome(talk, 0, 0))
 
@@ -254,5 +285,5 @@ def offered(talk: Talk) -> dict[str, Any]:
         "form": {"when": options.form, "fields": options.fields} if options.form else None,
         "rating": options.rating,
         "online": whispers_of(talk.live).operators_are_online,
-        "room": None,
+        "room": room.name if (room := talk.intake.room) else None,
     }

@@ -1,5 +1,6 @@
 """Rows as frames, ready to be sent. What reads the database runs on a reader's thread."""
 
+from base64 import urlsafe_b64encode
 from collections.abc import Iterable
 from copy import copy
 from operator import attrgetter
@@ -21,13 +22,23 @@ HISTORY = 50
 LAST_CHARACTERS = 200
 LABELS_LOOKED_AT = 100
 VISITORS_ID = "v:"
+ROOMS_ID = "r:"
 
 
 class Shown(NamedTuple):
-    """A message frame, and the revision that its readers follow."""
+    """A message frame, and the revision that its readers follow. `own`: in a room, whose it is and as they see it."""
 
     rev: int
     text: str
+    own: tuple[str, str] | None = None
+
+    def for_(self, owner: str) -> str:
+        return self.own[1] if self.own is not None and self.own[0] == owner else self.text
+
+
+def owner_of(visitor: UUID) -> str:
+    """A visitor in a room, in the few characters that a client id has left."""
+    return urlsafe_b64encode(visitor.bytes).decode().rstrip("=")
 
 
 class Place(NamedTuple):
@@ -88,7 +99,7 @@ class VisitorsView:
         """It remembers none."""
 
     def _shown(self, row: Message) -> Shown:
-        return Shown(row.seen_rev, encode(public_message(row)))
+        return shown_to_public(row)
 
 
 class OperatorsView:
@@ -136,6 +147,18 @@ def _patched(row: Message, patch: dict[str, Any]) -> Message:
     for name, value in patch.items():
         setattr(patched, name, value)
     return patched
+
+
+def shown_to_public(row: Message) -> Shown:
+    message = public_message(row)
+    return Shown(row.seen_rev, encode(message), _own(row, message))
+
+
+def _own(row: Message, message: dict[str, Any]) -> tuple[str, str] | None:
+    if not (row.client_id or "").startswith(ROOMS_ID):
+        return None
+    owner, _, frame_id = str(row.client_id).removeprefix(ROOMS_ID).partition(":")
+    return owner, encode({**message, "id": frame_id})
 
 
 def public_message(row: Message) -> dict[str, Any]:
