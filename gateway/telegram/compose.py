@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from gateway import nodes
 from gateway.errors import Unsendable
 from gateway.plain import plain
 from gateway.telegram import keyboards, methods
@@ -26,11 +27,13 @@ def compose(
     error = _complete(method, sent, given, address, event or {})
     sent = {name: value for name, value in sent.items() if value is not None}
     kind = methods.row_kind(method)
+    rich = None if kind == "call" else nodes.of_params(sent, "text" if "text" in sent else "caption")
     return Outbound(
         kind=kind,
         method=method,
         params=sent,
-        text="" if kind == "call" else seen_text(method, sent),
+        text="" if kind == "call" else (nodes.plain(rich).strip() if rich else "") or seen_text(method, sent),
+        rich={"nodes": rich} if rich else None,
         buttons=keyboards.neutral_buttons(sent.get("reply_markup")),
         ref=_ref(given),
         at_most_once=_at_most_once(given),

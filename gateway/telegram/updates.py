@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from gateway import nodes
 from gateway.telegram import kinds, people, wire
 from gateway.telegram.people import Malformed, Place, identifier
 from gateway.types import Inbound, Outbound
@@ -58,7 +59,16 @@ def _parse(bot: str, kind: str, update: dict[str, Any]) -> Inbound:
         courtesy=courtesy(kind, content),
         blocked=_blocked(kind, content, place),
         move=None if moved is None else people.move(*moved),
+        rich=_rich(kind, content),
     )
+
+
+def _rich(kind: str, content: dict[str, Any]) -> dict[str, Any] | None:
+    if kind not in kinds.MESSAGE_LIKE:
+        return None
+    words = "" if content.get("text") else "caption_"
+    found = nodes.from_entities(_text(content), content.get(f"{words}entities"))
+    return {"nodes": found} if found else None
 
 
 def _content(kind: str, update: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from gateway import nodes
 from gateway.errors import Unsendable
 from gateway.fields import clean
 from gateway.models import Kind
@@ -44,6 +45,9 @@ def _words(
     files: list[dict[str, Any]] | None = None,
 ) -> Outbound:
     text, buttons = _text(method, params, bool(files)), _buttons(params)
+    found = nodes.of_params({**params, "text": text}, "text")
+    rich = {**({"nodes": found} if found else {}), **({"files": files} if files else {})}
+    text = nodes.plain(found) if found else text
     return Outbound(
         kind=kind,
         method=method,
@@ -52,8 +56,8 @@ def _words(
         buttons=buttons,
         ref=_ref(params),
         at_most_once=bool(params.get("at_most_once")),
-        error=error or _unshowable(text, buttons, bool(files)),
-        rich={"files": files} if files else None,
+        error=error or _unshowable(text, buttons, rich),
+        rich=rich or None,
     )
 
 
@@ -64,10 +68,10 @@ def _text(method: str, params: Mapping[str, Any], has_files: bool) -> str:
     return clean(text)
 
 
-def _unshowable(text: str, buttons: Buttons | None, has_files: bool) -> str:
-    if not text.strip() and not has_files:
+def _unshowable(text: str, buttons: Buttons | None, rich: dict[str, Any]) -> str:
+    if not text.strip() and not rich.get("files"):
         return "the text is empty"
-    size = len(encode({"text": text, "buttons": buttons}).encode())
+    size = len(encode({"text": text, "buttons": buttons, **rich}).encode())
     return f"the text is too long for one frame: {size} bytes of at most {WORDS_BYTES}" if size > WORDS_BYTES else ""
 
 
