@@ -46,8 +46,8 @@ def test_nothing_connects_before_somebody_asks(chat: Chat, script: Script) -> No
     loaded = chat.page.evaluate("performance.getEntriesByType('resource').map(one => new URL(one.name).pathname)")
     assert [path for path in loaded if "widget" in path] == ["/widget.js"]
     assert script.lines == []
-    chat.launcher.hover()
-    chat.page.wait_for_function("performance.getEntriesByType('resource').some(one => one.name.endsWith('/chat.js'))")
+    with chat.page.expect_response("**/chat.js"):
+        chat.launcher.hover()
     assert script.lines == []
 
 
@@ -109,6 +109,7 @@ def test_who_the_visitor_is_goes_with_the_hello(chat: Chat, script: Script) -> N
     assert (hello["identity"], hello["signature"], hello["token"]) == (identity, "signed", "t1")
     chat.widget.evaluate("chat => chat.identify(null)")
     assert "identity" not in script.wait_for("hello", 3)
+    assert script.wait_for("hello", 3)["token"] is None
 
 
 # Looks
@@ -178,6 +179,10 @@ def test_a_room_tells_who_spoke(page: "Page", script: Script, gateway: GatewayPr
     expect(chat.widget.locator(".typing")).to_contain_text("Ben is writing…")
     chat.say("/name Anna")
     assert script.wait_for("name") == {"type": "name", "name": "Anna"}
+    script.say(type="name", name="Anna")
+    expect(chat.bubbles("system")).to_have_text(["You are called Anna now"])
+    script.say(type="error", code="bad_name", detail="A name has at most 40 characters.")
+    expect(chat.bubbles("system").last).to_have_text("A name has at most 40 characters.")
     script.lines[-1].close(code=4012)
     assert script.wait_for("hello", 2)["name"] == "Anna"
 

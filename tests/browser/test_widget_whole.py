@@ -1,6 +1,9 @@
 """A whole visit with the real gateway: a form, words, a picture, an operator, the end, stars."""
 
+import hashlib
+import hmac
 import json
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,7 +27,10 @@ WidgetOptions.objects.update_or_create(
 )
 """
 RATED = """
+import hashlib
+import hmac
 import json
+import time
 from gateway.web.models import Rating
 rating = Rating.objects.select_related("conversation__contact").latest("pk")
 print(json.dumps([rating.score, rating.text, rating.conversation.contact.name]))
@@ -95,3 +101,54 @@ def test_two_tabs_one_of_them_without_a_network(open_page: OpenPage, gateway: Ga
     expect(there.bubbles("bot")).to_have_count(2)
     expect(here.bubbles("visitor")).to_have_text(["one", "two"])
     expect(here.bubbles("bot")).to_have_text(["You said: one", "You said: two"])
+
+
+def test_a_room_is_shared_by_visitors_and_the_bot(open_page: OpenPage, gateway: GatewayProcess) -> None:
+    ann = Chat(open_page(f"{gateway.url}/chat/?room=tea-1&name=Ann"))
+    ben = Chat(open_page(f"{gateway.url}/chat/?room=tea-1"))
+    expect(ann.status).to_have_text("Online")
+    expect(ben.status).to_have_text("Online")
+    ann.say("who has tea?")
+    expect(ann.bubbles("visitor")).to_have_text(["who has tea?"])
+    expect(ben.bubbles("other")).to_have_text(["who has tea?"])
+    expect(ben.widget.locator(".message.other .name")).to_have_text(["Ann"])
+    expect(ben.bubbles("bot")).to_have_text(["You said: who has tea?"])
+    ben.say("/name Ben <b>Lee</b>")
+    expect(ben.bubbles("system")).to_have_text(["You are called Ben <b>Lee</b> now"])
+    ben.say("I have")
+    expect(ann.widget.locator(".message.other .name")).to_have_text(["Ben <b>Lee</b>"])
+    ann.page.reload()
+    expect(ann.bubbles("visitor")).to_have_text(["who has tea?"])
+    expect(ann.bubbles("other")).to_have_text(["I have"])
+    expect(ann.widget.get_by_role("button", name="End the conversation")).to_have_count(0)
+
+
+def test_a_signed_visitor_comes_back_in_another_browser(open_page: OpenPage, gateway: GatewayProcess) -> None:
+    gateway.manage("shell", "-c", SECRET % SITES_SECRET)
+    first = signed_in(open_page, gateway)
+    first.say("it is me")
+    expect(first.bubbles("bot")).to_have_count(1)
+    second = signed_in(open_page, gateway)
+    expect(second.bubbles("visitor")).to_have_text(["it is me"])
+    second.widget.evaluate("chat => chat.identify(null)")
+    expect(second.bubbles("visitor")).to_have_count(0)
+    expect(second.status).to_have_text("Online")
+
+
+SITES_SECRET = "a secret of the site, long enough to sign"
+SECRET = """
+from gateway.models import Bot
+from gateway.web.models import WidgetOptions
+bot = Bot.objects.get_or_create(name="survey")[0]
+WidgetOptions.objects.update_or_create(bot=bot, defaults={"identity_secret": %r})
+"""
+
+
+def signed_in(open_page: OpenPage, gateway: GatewayProcess) -> Chat:
+    identity = {"id": "42", "name": "Ann Müller", "expires": int(time.time()) + 3600}
+    text = json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    signature = hmac.new(SITES_SECRET.encode(), text.encode(), hashlib.sha256).hexdigest()
+    chat = Chat(open_page(f"{gateway.url}/?bot=survey"))
+    given = {"identity": identity, "signature": signature}
+    chat.widget.evaluate("(chat, given) => chat.identify(given.identity, given.signature)", given)
+    return chat.open()

@@ -45,7 +45,7 @@ class SwitchboardChat extends HTMLElement {
     this.bot = this.getAttribute("bot") || "bot";
     this.key = `switchboard:${HERE.origin}:${this.bot}${room ? `#${room}` : ""}`;
     const identity = this.getAttribute("identity");
-    if (identity) this.identify(JSON.parse(identity), this.getAttribute("signature"));
+    if (identity) this.identify(parsed(identity), this.getAttribute("signature"));
     this.setLanguage(this.getAttribute("language"));
     this.tell("ready");
   }
@@ -91,10 +91,11 @@ class SwitchboardChat extends HTMLElement {
     this.tell(this.isOpen ? "open" : "close");
   }
 
-  /** Who the visitor is: `{id, name, email, …, expires}`, and what the site's own server signed it with. */
+  /** `{id, name, email, …, expires}` and its signature by the site's own server; null, once the visitor has signed out. */
   identify(identity, signature) {
     this.identity = identity ? { identity, signature } : {};
-    this.#chat?.then((chat) => chat.again());
+    if (this.#chat) this.#chat.then((chat) => chat.again(Boolean(identity)));
+    else if (!identity) forget(this.key);
   }
 
   /** One of `LANGUAGES`; where it is none of them, the page's, and then the browser's. */
@@ -137,12 +138,30 @@ class SwitchboardChat extends HTMLElement {
   }
 }
 
+function parsed(identity) {
+  try {
+    return JSON.parse(identity);
+  } catch {
+    console.error("switchboard-chat: its identity is no JSON, so nobody is identified.");
+    return null;
+  }
+}
+
 /** JSON that was kept, `{}` where there is none or storage is forbidden. */
 function kept(storage, key) {
   try {
     return JSON.parse(globalThis[storage].getItem(key)) ?? {};
   } catch {
     return {};
+  }
+}
+
+/** Whose conversation it was is nobody's business any more. */
+function forget(key) {
+  try {
+    localStorage.removeItem(key);
+  } catch {
+    // Then nothing was kept.
   }
 }
 

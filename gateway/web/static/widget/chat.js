@@ -49,9 +49,10 @@ export class Chat {
     this.talk.line.stop();
   }
 
-  /** With another identity: the gateway is told by a new hello. */
-  again() {
-    this.talk.restart();
+  /** With another identity, told by a new hello; without any, who was known is forgotten on this machine. */
+  again(isKnown) {
+    if (isKnown) this.talk.restart();
+    else this.talk.anew();
   }
 
   show(focus) {
@@ -92,14 +93,10 @@ export class Chat {
   #send(text, files) {
     const name = this.talk.room && /^\/name\s+(.+)/s.exec(text)?.[1].trim();
     this.card?.remove();
-    if (name) this.#rename(name);
+    if (name) this.talk.tell({ type: "name", name });
     else this.talk.say(text, files);
   }
 
-  #rename(name) {
-    this.talk.shelf.put({ name });
-    this.talk.tell({ type: "name", name });
-  }
 
   #change(words) {
     this.talk.withdraw(words);
@@ -215,7 +212,16 @@ export class Chat {
   /** An error that is about no message. */
   refused(code, detail) {
     this.#asked = false;
-    if (code !== "unknown_type") this.panel.announce(detail || this.say("unsent"), true);
+    this.place.tell("error", { code, detail });
+    if (code !== "bad_name") return;
+    this.list.note(detail);
+    this.panel.announce(detail, true);
+  }
+
+  renamed(name) {
+    const note = this.say("renamed", { name });
+    this.list.note(note);
+    this.panel.announce(note);
   }
 
   // What is seen

@@ -8,7 +8,7 @@ const CLOSED = { badOrigin: 4003, flooding: 4008, goingAway: 4012 };
 export class Line {
   #on;
   #home;
-  #path;
+  #room;
   #socket = null;
   #timers = {};
   #failures = 0;
@@ -18,10 +18,10 @@ export class Line {
   #refused = false;
   #looked = 0;
 
-  constructor(home, path, on) {
+  constructor(home, room, on) {
     this.#on = on;
     this.#home = home;
-    this.#path = path;
+    this.#room = room;
     this.wake = () => this.#wake();
     this.drop = () => this.#drop();
   }
@@ -50,6 +50,10 @@ export class Line {
     seen.call(document, "visibilitychange", this.wake);
   }
 
+  get isRunning() {
+    return !this.#stopped;
+  }
+
   /** For good: asking again would give the same answer. */
   refuse() {
     this.#refused = true;
@@ -70,7 +74,7 @@ export class Line {
     clearTimeout(this.#timers.again);
     this.#forget();
     if (!this.#failures) this.#on.state("connecting");
-    const socket = (this.#socket = this.#Poll ? new this.#Poll(this.#home, this.#path, this.#on.hello) : this.#open());
+    const socket = (this.#socket = this.#Poll ? new this.#Poll(this.#home, this.#room, this.#on.hello) : this.#open());
     let opened = false;
     socket.onopen = () => {
       opened = true;
@@ -81,7 +85,8 @@ export class Line {
   }
 
   #open() {
-    return new WebSocket(`${this.#home.protocol.replace("http", "ws")}//${this.#home.host}/ws/chat/${this.#path}`);
+    const path = this.#room ? `room/${encodeURIComponent(this.#room)}/` : "";
+    return new WebSocket(`${this.#home.protocol.replace("http", "ws")}//${this.#home.host}/ws/chat/${path}`);
   }
 
   #forget() {

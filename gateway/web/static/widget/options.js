@@ -12,5 +12,5 @@ export async function apply(chat, { uploads = null, form = null, online, isNew }
   ]);
   offerFiles(chat, uploads);
   askFirst(chat, wanted ? form : null);
-  offerEnd(chat);
+  if (!chat.talk.room) offerEnd(chat);
 }

@@ -8,6 +8,7 @@ export class Poll {
   readyState = 0;
   onopen = this.onmessage = this.onclose = null;
   #url;
+  #room;
   #hello;
   #out = [];
   #sending = null;
@@ -15,8 +16,9 @@ export class Poll {
   #welcomed = false;
 
   /** `hello` gives the frame that every request begins with: the gateway keeps nothing between them. */
-  constructor(home, path, hello) {
-    this.#url = new URL(`/chat/poll/${path}`, home);
+  constructor(home, room, hello) {
+    this.#url = new URL("/chat/poll/", home);
+    this.#room = room ? { room } : {};
     this.#hello = hello;
     queueMicrotask(() => this.#begin());
   }
@@ -47,7 +49,7 @@ export class Poll {
 
   /** False where it failed; the line is closed then. */
   async #ask(frames, wait) {
-    const body = JSON.stringify({ hello: this.#hello(), frames, wait });
+    const body = JSON.stringify({ hello: this.#hello(), ...this.#room, frames, wait });
     try {
       const answer = await fetch(this.#url, { method: "POST", body, signal: this.#gone.signal, credentials: "omit" });
       if (!answer.ok) return this.#end({ 403: 4003, 429: 4008 }[answer.status]);

@@ -28,7 +28,7 @@ export class Talk {
     this.shelf = new Shelf("localStorage", place.key);
     this.drafts = new Shelf("sessionStorage", place.key);
     this.unsent = new Map((this.drafts.get().unsent ?? []).map((words) => [words.id, words]));
-    this.line = new Line(place.home, this.room ? `room/${encodeURIComponent(this.room)}/` : "", {
+    this.line = new Line(place.home, this.room, {
       open: () => this.line.send(this.#hello()),
       hello: () => this.#hello(),
       frame: (frame) => this.#hears[frame.type]?.(frame),
@@ -77,6 +77,7 @@ export class Talk {
   }
 
   restart() {
+    if (!this.line.isRunning) return;
     this.line.stop();
     this.line.start();
   }
@@ -200,6 +201,10 @@ export class Talk {
     history: (frame) => this.#view.history(frame),
     typing: (frame) => this.#view.typing(frame),
     operator: ({ name }) => this.#view.operator(name, !this.#timers.quiet),
+    name: ({ name }) => {
+      this.shelf.put({ name });
+      this.#view.renamed(name);
+    },
     ended: ({ rate }) => this.#view.ended(rate),
     error: ({ code, detail, id }) => this.#error(code, detail, id),
   };

@@ -34,6 +34,7 @@ export const ENGLISH = {
   typing: "{name} is writing…",
   joined: "{name} has joined",
   left: "{name} has left",
+  renamed: "You are called {name} now",
   too_long: "This is too long: 4096 characters at most.",
   rate_limited: "That was too fast, and was not sent.",
   unsent: "This could not be sent.",

@@ -35,6 +35,7 @@ export default {
   typing: "{name} يكتب…",
   joined: "انضم {name}",
   left: "غادر {name}",
+  renamed: "اسمك الآن {name}",
   too_long: "النص طويل جدًا: ‎4096 حرفًا على الأكثر.",
   rate_limited: "كان ذلك سريعًا جدًا ولم يُرسل.",
   unsent: "تعذّر الإرسال.",

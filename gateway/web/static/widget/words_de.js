@@ -35,6 +35,7 @@ export default {
   typing: "{name} schreibt…",
   joined: "{name} ist jetzt dabei",
   left: "{name} ist gegangen",
+  renamed: "Sie heißen jetzt {name}",
   too_long: "Das ist zu lang: höchstens 4096 Zeichen.",
   rate_limited: "Das war zu schnell und wurde nicht gesendet.",
   unsent: "Das konnte nicht gesendet werden.",

@@ -35,6 +35,7 @@ export default {
   typing: "{name} está escribiendo…",
   joined: "{name} se ha unido",
   left: "{name} se ha ido",
+  renamed: "Ahora se llama {name}",
   too_long: "Es demasiado largo: 4096 caracteres como máximo.",
   rate_limited: "Fue demasiado rápido y no se envió.",
   unsent: "No se pudo enviar.",

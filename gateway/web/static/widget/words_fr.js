@@ -35,6 +35,7 @@ export default {
   typing: "{name} écrit…",
   joined: "{name} a rejoint la discussion",
   left: "{name} est parti",
+  renamed: "Vous vous appelez maintenant {name}",
   too_long: "C’est trop long : 4096 caractères au plus.",
   rate_limited: "C’était trop rapide : rien n’a été envoyé.",
   unsent: "L’envoi a échoué.",

@@ -35,6 +35,7 @@ export default {
   typing: "{name} さんが入力中…",
   joined: "{name} さんが参加しました",
   left: "{name} さんが退出しました",
+  renamed: "お名前が {name} になりました",
   too_long: "長すぎます。4096 文字までです。",
   rate_limited: "速すぎたため送信されませんでした。",
   unsent: "送信できませんでした。",

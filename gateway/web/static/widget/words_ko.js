@@ -35,6 +35,7 @@ export default {
   typing: "{name} 님이 입력하고 있습니다…",
   joined: "{name} 님이 들어왔습니다",
   left: "{name} 님이 나갔습니다",
+  renamed: "이제 {name}(으)로 불립니다",
   too_long: "너무 깁니다. 4096자까지 보낼 수 있습니다.",
   rate_limited: "너무 빨라서 보내지 못했습니다.",
   unsent: "보내지 못했습니다.",

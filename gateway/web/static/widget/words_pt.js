@@ -35,6 +35,7 @@ export default {
   typing: "{name} está escrevendo…",
   joined: "{name} entrou",
   left: "{name} saiu",
+  renamed: "Agora você se chama {name}",
   too_long: "É longo demais: no máximo 4096 caracteres.",
   rate_limited: "Foi rápido demais e não foi enviado.",
   unsent: "Não foi possível enviar.",

@@ -35,6 +35,7 @@ export default {
   typing: "{name} 正在输入…",
   joined: "{name} 已加入",
   left: "{name} 已离开",
+  renamed: "您现在叫 {name}",
   too_long: "内容太长：最多 4096 个字符。",
   rate_limited: "发送太快，未能发出。",
   unsent: "未能发送。",
