@@ -24,6 +24,7 @@ from gateway.web.downloads import downloads  # noqa: E402
 from gateway.web.long_poll import LongPoll  # noqa: E402
 from gateway.web.metrics import metrics  # noqa: E402
 from gateway.web.public_socket import PublicChatConsumer  # noqa: E402
+from gateway.web.remote_files import remote_files  # noqa: E402
 from gateway.web.room_socket import RoomChatConsumer  # noqa: E402
 from gateway.web.socket import refuse  # noqa: E402
 from gateway.web.uploads import Uploads  # noqa: E402
@@ -47,6 +48,7 @@ application = ProtocolTypeRouter(
                     path("chat/poll/", AuthMiddlewareStack(LongPoll.as_asgi())),
                     path("chat/files/", Uploads.as_asgi()),
                     path("chat/files/<uuid:file>/", downloads),
+                    path("chat/files/remote/<str:protocol>/<str:bot>/<str:file>/", remote_files),
                     re_path("", limit_body(django_application)),
                 ]
             )

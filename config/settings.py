@@ -75,6 +75,8 @@ UPLOADS = env.bool("UPLOADS", default=False)
 UPLOAD_MAX_BYTES = env.int("UPLOAD_MAX_BYTES", default=10 * 1024 * 1024)
 UPLOAD_TYPES = env.list("UPLOAD_TYPES", default=[*UPLOAD_TYPES_BY_DEFAULT])
 UPLOADS_MAX_BYTES = env.int("UPLOADS_MAX_BYTES", default=2 * 1024 * 1024 * 1024)
+# Files of Telegram's that somebody has looked at: kept so that they are not fetched at every look.
+REMOTE_FILES_MAX_BYTES = env.int("REMOTE_FILES_MAX_BYTES", default=512 * 1024 * 1024)
 UPLOADS_PER_MINUTE = env.int("UPLOADS_PER_MINUTE", default=10)
 # Addresses or networks of the proxies whose X-Forwarded-For is believed.
 TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])

@@ -2,11 +2,12 @@
 
 import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import gateway
+from gateway.errors import Refused
 from gateway.types import Delivery, Limits, Outbound, Sent
 
 if TYPE_CHECKING:
@@ -75,6 +76,11 @@ class ProtocolServer(ABC):
     async def deliver(self, delivery: Delivery) -> Sent:
         """Does it outside. Raises `Refused`, `Moved`, `Later`, `Flooded` or `Unknown` (see errors.py), nothing else."""
         raise NotImplementedError
+
+    async def fetch_file(self, bot: str, file_id: str) -> AsyncIterator[bytes]:
+        """The bytes of a file that a message's `rich` names as `remote`. Raises DeliveryError, with no secret in it."""
+        raise Refused("This protocol keeps no files.")
+        yield b""
 
     def contact_ages(self) -> dict[str, float | None]:
         """Seconds since each bot last had word from outside; None: never yet. Empty where nobody is asked."""

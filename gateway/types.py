@@ -15,7 +15,8 @@ Buttons = list[list[dict[str, str]]]
 
 Rich = dict[str, Any]
 """What a message shows beside its plain text: `nodes`, a list of texts and `{"t": "b", "href"?, "c": [nodes]}`;
-`files`, a list of `{"id" or "url", "name", "type", "size", "width"?, "height"?, "image"?}`. Either may be missing."""
+`files`, a list of `{"id", "url" or "remote", "name", "type", "size", "width"?, "height"?, "image"?}`. Either may
+be missing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -241,3 +241,24 @@ def test_a_conversation_without_a_chat_says_so() -> None:
 def test_whatever_a_bot_sends_is_composed_or_refused_with_reason(method: str, params: dict[str, Any]) -> None:
     with suppress(Unsendable):
         assert composed(method, params).kind in ("message", "edit", "call")
+
+
+def test_a_neutral_messages_files_go_as_telegram_sends_them() -> None:
+    def files(*found: object, **more: object) -> tuple[str, dict[str, object]]:
+        composed = compose("send_message", {"files": list(found), **more}, address={"chat_id": 7}, event=None)
+        return composed.method, {name: value for name, value in composed.params.items() if name != "chat_id"}
+
+    url = "https://shop.example/a/cat.jpg"
+    assert files(url, text="Look") == ("send_photo", {"photo": url, "caption": "Look"})
+    assert files({"url": "https://x.example/f", "type": "application/pdf", "name": "f"}) == (
+        "send_document", {"document": "https://x.example/f"}
+    )  # fmt: skip
+    method, params = files(url, "https://x.example/b.pdf", text="Both")
+    assert method == "send_media_group"
+    assert params["media"] == [
+        {"type": "document", "media": url, "caption": "Both"},
+        {"type": "document", "media": "https://x.example/b.pdf"},
+    ]
+    for wrong in ("6f0c0000-0000-4000-8000-000000000000", "javascript:x", 5, {"id": "x"}):
+        with pytest.raises(Unsendable):
+            files(wrong, text="x")

@@ -4,7 +4,7 @@ The token is part of every URL and aiohttp puts URLs into its exceptions, so non
 raised outside the `except` that caught theirs, with words of our own.
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import aiohttp
@@ -71,6 +71,23 @@ class Client:
         ) as response:
             return response.status, response.headers, await read_bounded(response)
 
+    async def download(self, file_id: str, most: int) -> AsyncIterator[bytes]:
+        """A file's bytes. Its address holds the token, and is known here alone. Raises as `call`."""
+        found = await self.call("get_file", {"file_id": file_id})
+        path = found.get("file_path") if isinstance(found, dict) else None
+        if not isinstance(path, str) or ".." in path:
+            raise Refused("The Bot API does not say where the file is.")
+        limits = aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS, sock_read=CALL_SECONDS)
+        url, failure = f"{self._api_url}/file/bot{self.token}/{path}", None
+        try:
+            async with self._session.get(url, timeout=limits, allow_redirects=False) as response:
+                async for chunk in _chunks(response, most):
+                    yield chunk
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            failure = explain(error)
+        if failure is not None:
+            raise failure
+
     def _clean(self, text: str) -> str:
         """Nothing keeps a server from telling us our own token."""
         return redact(text.replace(self.token, "<token>"))[:500]
@@ -86,6 +103,17 @@ def write(params: Mapping[str, Any]) -> bytes:
         return wire.encode(params)
     except (ValueError, TypeError, RecursionError):
         raise Refused("The arguments cannot be written as JSON.") from None
+
+
+async def _chunks(response: aiohttp.ClientResponse, most: int) -> AsyncIterator[bytes]:
+    if response.status != 200:
+        raise Refused(f"The file cannot be fetched ({response.status}).")
+    size = 0
+    async for chunk in response.content.iter_chunked(64 * 1024):
+        size += len(chunk)
+        if size > most:
+            raise Refused(f"The file is larger than {most} bytes.")
+        yield chunk
 
 
 async def read_bounded(response: aiohttp.ClientResponse) -> bytes:

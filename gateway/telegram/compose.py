@@ -6,13 +6,13 @@ from typing import Any
 from gateway import nodes
 from gateway.errors import Unsendable
 from gateway.plain import plain
-from gateway.telegram import keyboards, methods
+from gateway.telegram import attachments, keyboards, methods
 from gateway.telegram.display import seen_text
 from gateway.types import Outbound
 
 LONGEST_REF = 255
 FILES = "a URL that Telegram can fetch, or the file_id of a file that Telegram has"
-OWN = ("ref", "at_most_once", "buttons")
+OWN = ("ref", "at_most_once", "buttons", "files")
 TEXTS = ("send_message", "edit_message_text")
 
 
@@ -22,6 +22,8 @@ def compose(
     """As ProtocolServer.compose. Raises Unsendable."""
     if not methods.NAME.fullmatch(method) or len(method) > methods.LONGEST_NAME:
         raise Unsendable(f"{method!r} is no method of the Bot API in snake case, such as send_photo.")
+    if method == "send_message" and params.get("files"):
+        method, params = attachments.as_media(params)
     given = {name: plain(value, f"{method}: {name}", FILES) for name, value in params.items()}
     sent = {name: value for name, value in given.items() if name not in OWN}
     error = _complete(method, sent, given, address, event or {})

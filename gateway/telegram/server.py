@@ -2,16 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextvars import Context
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
 
-from gateway.errors import DeliveryError, Later
+from gateway.errors import DeliveryError, Later, Refused
 from gateway.protocols import ProtocolServer
-from gateway.telegram import bots, delivery, methods, registration
+from gateway.telegram import bots, delivery, media, methods, registration
 from gateway.telegram.answers import InvalidToken, NotFound, NotTheApi
 from gateway.telegram.bots import TelegramBot
 from gateway.telegram.compose import compose
@@ -136,6 +136,12 @@ class Server(ProtocolServer):
             return Later(str(error))
         bot.contact.hindered(registration.invalid_token(error))
         return Later(str(error), AT_ONCE_SECONDS if bot.takes_new_token() else REFUSED_SECONDS)
+
+    async def fetch_file(self, bot: str, file_id: str) -> AsyncIterator[bytes]:
+        if bot not in self.bots:
+            raise Refused(f"There is no token for the bot {bot!r}.")
+        async for chunk in self.bots[bot].client.download(file_id, media.LARGEST):
+            yield chunk
 
     def health(self) -> dict[str, str]:
         return {f"telegram {bot.name}": trouble for bot in self.bots.values() if (trouble := bot.contact.trouble)}

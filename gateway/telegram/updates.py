@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from gateway import nodes
-from gateway.telegram import kinds, people, wire
+from gateway.telegram import kinds, media, people, wire
 from gateway.telegram.people import Malformed, Place, identifier
 from gateway.types import Inbound, Outbound
 
@@ -59,16 +59,17 @@ def _parse(bot: str, kind: str, update: dict[str, Any]) -> Inbound:
         courtesy=courtesy(kind, content),
         blocked=_blocked(kind, content, place),
         move=None if moved is None else people.move(*moved),
-        rich=_rich(kind, content),
+        rich=_rich(kind, content, bot),
     )
 
 
-def _rich(kind: str, content: dict[str, Any]) -> dict[str, Any] | None:
+def _rich(kind: str, content: dict[str, Any], bot: str) -> dict[str, Any] | None:
     if kind not in kinds.MESSAGE_LIKE:
         return None
     words = "" if content.get("text") else "caption_"
     found = nodes.from_entities(_text(content), content.get(f"{words}entities"))
-    return {"nodes": found} if found else None
+    brought = media.files_of(content, bot)
+    return {**({"nodes": found} if found else {}), **({"files": brought} if brought else {})} or None
 
 
 def _content(kind: str, update: dict[str, Any]) -> dict[str, Any]:

@@ -37,17 +37,17 @@ async def downloads(scope: Scope, receive: Receive, send: Send) -> None:
     query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
     until, key = query.get("until", [""])[0], query.get("key", [""])[0]
     if scope["method"] not in ("GET", "HEAD"):
-        await _say(send, 405, b"GET only\n")
+        await say(send, 405, b"GET only\n")
     elif not file_links.is_valid(file_id, until, key):
-        await _say(send, 403, b"This link is not valid, or not any more.\n")
+        await say(send, 403, b"This link is not valid, or not any more.\n")
     else:
         try:
             found = await _find(file_id)
         except NotReady:
-            await _say(send, 503, b"Not ready just now.\n")
+            await say(send, 503, b"Not ready just now.\n")
             return
         if found is None:
-            await _say(send, 404, b"There is no such file any more.\n")
+            await say(send, 404, b"There is no such file any more.\n")
         else:
             await hand_out(found, scope, send)
 
@@ -116,7 +116,7 @@ def disposition(found: Bytes) -> str:
     return f"{kind}; filename*=UTF-8''{quote(found.name, safe='')}"
 
 
-async def _say(send: Send, status: int, body: bytes) -> None:
+async def say(send: Send, status: int, body: bytes) -> None:
     headers = [*ALWAYS, (b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -1,6 +1,7 @@
 """Files of web visitors: rows, and bytes under DATA_DIR/files. These read and write the database and the disk."""
 
 import contextlib
+import hashlib
 import time
 from collections.abc import Sequence
 from datetime import timedelta
@@ -67,6 +68,14 @@ def facts_of(row: File) -> dict[str, Any]:
 
 def shown(facts: dict[str, Any]) -> dict[str, Any]:
     """As it stands in a frame: with its link."""
+    if "remote" in facts:
+        place, name = facts["remote"], safe_name(facts["name"], facts["type"])
+        return {
+            "id": hashlib.sha256("/".join(place).encode()).hexdigest()[:32],
+            **{key: value for key, value in facts.items() if key != "remote"},
+            "name": name,
+            "url": file_links.remote_link(place, name),
+        }
     return {**facts, "url": file_links.link(facts["id"])} if "id" in facts else facts
 
 
