@@ -110,7 +110,8 @@ export class Chat {
     this.#operator = null;
     this.#options = options ?? {};
     this.state("online");
-    if (options) import("./options.js").then((part) => part.apply(this, { ...options, isNew: !seq }), () => {});
+    // What cannot be loaded now is offered after the next welcome.
+    if (options) import("./options.js").then((part) => part.apply(this, { ...options, isNew: !seq })).catch(() => {});
   }
 
   /** `state`: a key of the words. Trouble with the line is told here, never as a message. */
