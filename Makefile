@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help run test chaos lint types e2e bench lock venv
+.PHONY: help run test chaos cluster lint types e2e bench lock venv
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9]*\):[^#]*## /  make \1\t/p' Makefile | expand -t 16
@@ -29,6 +29,10 @@ test: venv ## every test that this machine can run; names what it skips
 chaos: venv ## tries every promise with its fault; ONLY="G1 G8" chooses, LONG=1 takes its time
 	@$(INSTALL) run test
 	@$(PY) -m tests.chaos
+
+cluster: venv ## several gateways that are one, behind a proxy, with servers of their own; NODES=3
+	@$(INSTALL) run test
+	@exec $(PY) -m tests.cluster
 
 lint: venv ## ruff: rules and format
 	@$(INSTALL) lint

@@ -17,7 +17,7 @@ from django.db import DatabaseError
 
 from gateway import leaving
 from gateway.errors import NotReady
-from gateway.leaving import Leaving
+from gateway.leaving import Home, Leaving
 from gateway.models import Status
 from gateway.transcript import Mark, OutRow
 
@@ -64,14 +64,17 @@ class Stream:
 
 @dataclass(slots=True, eq=False)
 class Lane:
-    """What goes to one chat. `conversations` had rows here; of what they have to say, some is `left` in the table."""
+    """What goes to one chat. `conversations` had rows here; of what they have to say, some is `left` in the table.
+    `leaving`: another process delivers the rest."""
 
     stream: Stream
     key: str
+    part: int
     rows: deque[int] = field(default_factory=deque)
     conversations: set[int] = field(default_factory=set)
     left: bool = False
     missed: bool = False
+    leaving: bool = False
 
 
 class Backlog:
@@ -87,6 +90,10 @@ class Backlog:
         self._fills: set[asyncio.Task[None]] = set()
         self._loaded = self._closed = False
         self._newest = self._round = 0
+
+    @property
+    def _mine(self) -> frozenset[int]:
+        return self._engine.members.mine
 
     def close(self) -> None:
         """What is not held here yet stays in the rows, for the next process."""
@@ -150,20 +157,31 @@ class Backlog:
         lane.rows.append(row.pk)
         lane.stream.held += 1
 
-    def _home(self, stream: Stream, row: OutRow) -> Lane:
+    def adopt(self, homes: Iterable[Home]) -> None:
+        """Conversations whose answers in the table were another process's: they are read before any new one leaves."""
+        for home in homes:
+            if home.protocol in self._engine.protocols and not self._closed:
+                stream = self._stream(home.protocol, home.bot, announcement=False)
+                lane = self._home(stream, home)
+                lane.leaving, lane.left, lane.missed = False, True, True
+
+    def lanes(self) -> list[Lane]:
+        return list(self._lanes.values())
+
+    def _home(self, stream: Stream, row: OutRow | Home) -> Lane:
         """The lane that has its conversation's rows already, wherever its chat may have moved; else its chat's."""
-        lane = self._homes.get((row.conversation, row.announcement))
+        lane = self._homes.get((row.conversation, stream.announcement))
         if lane is None:
             key = self._engine.protocols[row.protocol].lane(row.address)
-            lane = self._lane(stream, key)
+            lane = self._lane(stream, key, row.part)
             lane.conversations.add(row.conversation)
-            self._homes[row.conversation, row.announcement] = lane
+            self._homes[row.conversation, stream.announcement] = lane
         return lane
 
-    def _lane(self, stream: Stream, key: str) -> Lane:
+    def _lane(self, stream: Stream, key: str, part: int) -> Lane:
         place = stream.protocol, stream.bot, stream.announcement, key
         if place not in self._lanes:
-            self._lanes[place] = Lane(stream, key)
+            self._lanes[place] = Lane(stream, key, part)
             self._begin(self._lanes[place])
         return self._lanes[place]
 
@@ -194,7 +212,7 @@ class Backlog:
 
     async def load(self) -> None:
         """Takes what is queued, oldest first: nothing that is said from now on may overtake it."""
-        for protocol, bot, announcement in await self._engine.read_at_leisure(leaving.streams):
+        for protocol, bot, announcement in await self._engine.read_at_leisure(leaving.streams, self._mine):
             if protocol in self._engine.protocols:
                 stream = self._stream(protocol, bot, announcement=announcement)
                 while stream.left and stream.room > 0:
@@ -204,11 +222,12 @@ class Backlog:
     async def look(self) -> None:
         """Finds what others have queued (a command in a process of its own), new rows and old ones."""
         began = self._round
-        found = await self._engine.read(leaving.queued, began, LOOKED_AT_ROWS)
+        found = await self._engine.read(leaving.queued, began, LOOKED_AT_ROWS, self._mine)
         self._round = found[-1].row if len(found) == LOOKED_AT_ROWS else 0
         if began or self._round:
             # Two processes may commit in another order than that of their keys: look back a little.
-            found += await self._engine.read(leaving.queued, self._newest - OVERLAP_ROWS, LOOKED_AT_ROWS)
+            since = self._newest - OVERLAP_ROWS
+            found += await self._engine.read(leaving.queued, since, LOOKED_AT_ROWS, self._mine)
         await self._take_strays(found)
         for stream in tuple(self._streams.values()):
             await self._fill(stream)
@@ -245,7 +264,7 @@ class Backlog:
         stream.missed, room = False, min(stream.room, MOST_ANNOUNCEMENTS)
         key = stream.protocol, stream.bot, stream.announcement
         with stream.reserved(room):
-            rows = await read(leaving.of_stream, key, stream.last, room)
+            rows = await read(leaving.of_stream, key, stream.last, room, self._mine)
         for row in rows:
             self._newest = max(self._newest, row.pk)
             stream.last = max(stream.last, row.pk)

@@ -56,6 +56,14 @@ class Lanes:
             lane = self._lanes[conversation.pk] = Lane(self._engine, conversation, route)
         return lane
 
+    def parts(self) -> set[int]:
+        return {lane.part for lane in self._lanes.values()}
+
+    def forget(self, lane: Lane) -> None:
+        """Another process runs it now."""
+        if self._lanes.get(lane.pk) is lane:
+            del self._lanes[lane.pk]
+
     def known(self, pk: int) -> Lane | None:
         return self._lanes.get(pk)
 

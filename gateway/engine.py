@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, TypeVar
 from uuid import UUID
@@ -17,7 +18,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.utils import timezone
 
-from gateway import bot_tasks, dialect, hints, layers, node, queries
+from gateway import bot_tasks, dialect, hints, layers, node, owners, queries, recovery
 from gateway.announcer import Announcer
 from gateway.conversations import Lanes
 from gateway.deadlines import Deadlines
@@ -25,23 +26,26 @@ from gateway.errors import Deleted, NotReady
 from gateway.fields import clean
 from gateway.figures import Figures
 from gateway.handlers import Route, find_route
+from gateway.hearing import Hearing
 from gateway.housekeeping import Housekeeping
 from gateway.instance import send_directly
 from gateway.logs import event
+from gateway.members import Members
 from gateway.metrics import Metrics, refused
-from gateway.models import Conversation, Kind, Node
+from gateway.models import Conversation, Kind, Message, Node, Status
 from gateway.outbox import Outbox
 from gateway.pool import Pools
 from gateway.protocols import ProtocolServer, find_protocols
 from gateway.pulse import Pulse
-from gateway.quarantine import SUSPECT_FEEDINGS, Quarantine
+from gateway.quarantine import Quarantine
 from gateway.recorder import Recorder, last_words
 from gateway.ring import Ring
 from gateway.slow import Slow
-from gateway.transcript import Accept, Adopt, Group, OperatorSay, Recover, Release, Say, Take
-from gateway.transcript.feeding import in_row
+from gateway.transcript import Accept, Adopt, Group, Mark, OperatorSay, Release, Say, Take
+from gateway.transcript.feeding import PutBack, in_row
 from gateway.transcript.mending import Drop, Replay, Resend, TakeUp
 from gateway.transcript.noting import name_of
+from gateway.transcript.rows import MessageRow
 from gateway.transcript.saying import IMMEDIATE, out_row
 from gateway.types import Application, Inbound, Receipt
 from gateway.watch import Watch
@@ -63,7 +67,7 @@ TICK_SECONDS = 0.25
 LOOK_SECONDS = 1.0
 
 LOST = (
-    "Another gateway has taken this database over, because this process stood still for seconds. It writes and "
+    "Another gateway process has taken over what this one had, because it stood still for seconds. It writes and "
     "delivers nothing more, and ends. What it had in hand is the other one's now."
 )
 
@@ -111,6 +115,8 @@ class Engine:
         self.time = self._loop.time
         self.writer = Writer(self._loop, self._committed)
         self.ring = Ring(self.read)
+        self.members = Members(self)
+        self.hearing = Hearing(self)
         self.route = lru_cache(maxsize=10_000)(self._find_route)
         self.pulse = Pulse()
         self._unread_until = 0.0
@@ -119,6 +125,7 @@ class Engine:
         self._node: Node | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._operators: dict[int, float] = {}
+        self._own_operators: dict[int, float] = {}
         self._held: set[UUID] = set()
 
     # Start and stop
@@ -128,7 +135,8 @@ class Engine:
 
         Raises AlreadyRunning where another gateway has the database.
         """
-        mine, dead = await self.read_at_leisure(node.claim)
+        joined = await self.read_at_leisure(owners.join)
+        mine = joined.node
         self._node, self.recorder = mine, Recorder(mine.pk)
         self.pulse.heard()
         self.writer.lease = mine.pk
@@ -140,8 +148,10 @@ class Engine:
             self.protocols[make.scope_type] = make(self)
         IMMEDIATE.update(name for name, protocol in self.protocols.items() if protocol.immediate)
         layers.shelter_configured()
-        self.ring.start()
-        await self._recover(set() if dead is None else last_words(dead))
+        self.ring.start(mine.pk, lambda: self.members.peers, self._called)
+        await self._take_up_all(joined)
+        if self.members.shared:
+            self.spawn(self.members.run())
         for job in (
             self._tick(),
             self._look(),
@@ -166,6 +176,7 @@ class Engine:
         logger.info("Stopping: nothing more is taken in; what is in hand is finished.")
         self.stopping = True
         await asyncio.gather(*(protocol.stop_accepting() for protocol in self.protocols.values()))
+        await self._until(deadline - FAREWELL_SECONDS, [self.members.hand_over()])
         self.draining = True
         self.quarantine.end()
         await self._until(deadline - FAREWELL_SECONDS, [lane.until_settled() for lane in self.lanes.all()])
@@ -180,11 +191,13 @@ class Engine:
         await self.writer.stop()
         for protocol in self.protocols.values():
             await protocol.stop()
-        await self.ring.stop()
         if self._node is not None and not self.is_cut_off:
             with contextlib.suppress(DatabaseError):  # Whoever comes next sees that this lease does not move.
-                await self.read(node.leave, self._node)
+                await self.read(owners.leave, self._node.pk, self.members.peers)
+                for peer in self.members.peers:
+                    self.ring.call(peer)
                 self.recorder.close()
+        await self.ring.stop()
         self.pulse.stop()
         self.pools.shutdown()
 
@@ -200,28 +213,21 @@ class Engine:
         """Nothing can be settled any more, or not soon."""
         return self.lost.is_set() or max(self.pulse.silent_for, self.writer.stuck_for) > AWAY_SECONDS
 
-    async def _recover(self, running: set[int] | None) -> None:
-        """What the process before this one had not finished. `running`: the rows that were with handlers, if known."""
-        read = self.read_at_leisure
-        died_with = [found for found in await read(queries.in_hand) if running is None or found[0] in running]
-        found = await asyncio.gather(*(self.submit(Recover(pk, running)) for pk in await read(queries.left_in_hand)))
-        in_hand, sending = sum(fed for fed, _ in found), sum(sent for _, sent in found)
-        if in_hand or sending:
-            logger.warning(
-                "The last process died with %d events in hand (fed again, marked redelivered) and %d sends under way "
-                "(nobody knows whether they were done).",
-                in_hand,
-                sending,
-            )
-        self.quarantine.begin(died_with, await read(queries.received, SUSPECT_FEEDINGS))
+    async def _take_up_all(self, joined: owners.Joined) -> None:
+        """What this process has from the start, and what those who had it before have not finished."""
+        words = [last_words(dead) for dead in joined.dead]
+        running = None if None in words else {row for known in words for row in known or ()}
+        self.members.begin(joined.node.pk, joined.parts, shared=node.is_shared())
+        await recovery.recover(self, joined.parts, running)
         await self.outbox.load()
-        for pk, deadline in await read(queries.running_clocks):  # Before anything is fed, which sets them anew.
-            left = (deadline - timezone.now()).total_seconds()
-            self.deadlines.set(pk, self.time() + min(max(left, 0.0), self.timeout))
-        for conversation in await read(queries.unsettled_conversations):
-            if conversation.protocol in self.protocols:
-                self.lanes.get(conversation).put_all_from_rows()
-        await self._adopt(await read(queries.orphans))
+        found = await recovery.look(self, joined.parts)
+        recovery.begin(self, joined.parts, replace(found, queued=()))
+        await self.adopt(found.orphans)
+
+    @property
+    def may_be_dead(self) -> bool:
+        """To the others: for so long they may not have seen this process move."""
+        return self.members.shared and (self.lost.is_set() or self.pulse.silent_for > node.DOUBT_SECONDS)
 
     # The front door
 
@@ -308,8 +314,24 @@ class Engine:
 
     def operator_seen(self, user_pk: int) -> None:
         """The operator's socket is open. To be called at least every 30 s, or their conversations are released."""
-        self._operators[user_pk] = self.time()
+        self._operators[user_pk] = self._own_operators[user_pk] = self.time()
         self.ring.hint(0, hints.SEEN)
+
+    def operator_elsewhere(self, user_pk: int, ago: float) -> None:
+        """The same, of a socket of another process, so many seconds ago."""
+        self._operators[user_pk] = max(self._operators.get(user_pk, 0.0), self.time() - ago)
+
+    def _told(self) -> dict[str, Any]:
+        """What the other processes, and the console, are to know of this one."""
+        now = self.time()
+        ages = {user: round(now - at, 1) for user, at in self._own_operators.items()}
+        return {
+            "operators": [[user, age] for user, age in ages.items() if age < self.holder_timeout],
+            "conversations": len(self.lanes),
+            "waiting": self.writer.waiting,
+            "queued": len(self.outbox),
+            "lag": round(max(self.watch.lag, 0.0), 3),
+        }
 
     def health(self) -> dict[str, str]:
         """What is wrong, part by part; empty when all is well."""
@@ -378,14 +400,48 @@ class Engine:
         """Rows are safe: ring, feed and deliver."""
         self.metrics.committed(group)
         for conversation, message in group.inbox:
-            self.lanes.get(conversation).put_if_unknown(in_row(message))
+            if self._goes_on_here(conversation, message):
+                self.lanes.get(conversation).put_if_unknown(in_row(message))
         for conversation, message in group.again:  # Of what is in hand its lane knows.
-            self.lanes.get(conversation).put_if_unknown(in_row(message, unfed=True))
+            if self._goes_on_here(conversation, message):
+                self.lanes.get(conversation).put_if_unknown(in_row(message, unfed=True))
         for conversation, message in group.outbox:
-            self.outbox.put(out_row(conversation, message, group.now))
+            if self._goes_on_here(conversation, message):
+                self.outbox.put(out_row(conversation, message, group.now))
+        if self.members.shared:
+            for conversation in group.changed():
+                self._tell_owner(conversation)
         self.ring.ring(group.news, group.written)  # Last: a listener that raises must not keep words from their way.
         for pk, hint in hints.of_group(group):
             self.ring.hint(pk, hint)
+
+    def _goes_on_here(self, conversation: Conversation, message: Message) -> bool:
+        """Otherwise its rows are read: by its owner, or here together with what others have left in it before."""
+        if conversation.part not in self.members.mine:
+            self._let_go(conversation, message)
+            return False
+        # What is marked already found nothing that waited.
+        if message.status in (Status.IN_HAND, Status.SENDING) or self.hearing.has_heard(conversation):
+            return True
+        self.hearing.hear([conversation.pk])
+        return False
+
+    def _let_go(self, conversation: Conversation, message: Message) -> None:
+        """It was marked as this process's to go on with, which has given its part away since."""
+        if message.status == Status.IN_HAND and isinstance(message, MessageRow):
+            self.submit_later(PutBack(in_row(message)))
+        elif message.status == Status.SENDING:
+            self.submit_later(Mark(out_row(conversation, message, timezone.now()), Status.QUEUED))
+
+    def _tell_owner(self, conversation: Conversation) -> None:
+        owner = self.members.owner(conversation.part)
+        if conversation.part not in self.members.mine and owner is not None:
+            self.ring.call(owner, conversation.pk)
+
+    def _called(self, conversations: set[int], look: bool) -> None:
+        self.hearing.hear(conversations)
+        if look:
+            self.members.call()
 
     def _wants_resume(self, conversation: Conversation) -> bool:
         return self.handles(conversation.protocol, conversation.bot.name, "resume")
@@ -395,7 +451,7 @@ class Engine:
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(node.BEAT_SECONDS)
-            if self._node is not None and not await self.pulse.beat(self._node):
+            if self._node is not None and not await self.pulse.beat(self._node, self._told()):
                 logger.critical(LOST, extra=event("lost_lease"))
                 self._node = None
                 _set_current(None)
@@ -426,15 +482,17 @@ class Engine:
         while True:
             try:
                 await self.outbox.look()
-                for pk in await self.read(queries.to_be_replayed):
+                for pk in await self.read(queries.to_be_replayed, self.members.mine):
                     await self.submit(TakeUp(pk))
+                if self.members.shared:
+                    await self.hearing.look()
                 await self._release_vanished()
             except Exception as error:
                 logger.debug("Could not look at the rows: %s", type(error).__name__)
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _release_vanished(self) -> None:
-        held = await self.read(queries.held)
+        held = await self.read(queries.held, self.members.mine)
         for uuid, holder in held:
             seen = self._operators.setdefault(holder, self.time())
             if self.time() - seen > self.holder_timeout:
@@ -442,9 +500,9 @@ class Engine:
                 self.deadlines.set(pk, self.time() + self.timeout)
         orphans = self._held - {uuid for uuid, _ in held}
         self._held = {uuid for uuid, _ in held}
-        await self._adopt(orphans)
+        await self.adopt(orphans)
 
-    async def _adopt(self, uuids: Iterable[UUID]) -> None:
+    async def adopt(self, uuids: Iterable[UUID]) -> None:
         """A holder who is deleted leaves no word: the conversation is simply nobody's, and its clock stands."""
         for uuid in uuids:
             pk = await self.submit(Adopt(uuid, self._wants_resume, self.timeout))

@@ -110,7 +110,7 @@ def database() -> Iterator[Finding]:
         yield fail("tables", "they are not those of this version.", PREPARE)
         return
     yield ok("tables", "they are those of this version")
-    yield lease()
+    yield from nodes()
     yield from rows()
 
 
@@ -172,24 +172,28 @@ def clock(whose: str, skew: float) -> Finding:
     )
 
 
-def lease() -> Finding:
-    """Watches the row of a running gateway for as long as its beat takes."""
-    held = Node.objects.filter(slot=node.SLOT).first()
-    if held is None:
-        return ok("gateway", "none runs over this database")
+def nodes() -> Iterator[Finding]:
+    """Watches the rows of running gateways for as long as a beat takes."""
+    before = {one.pk: one for one in Node.objects.order_by("pk")}
+    if not before:
+        yield ok("gateway", "none runs over this database")
+        return
+    still = dict(before)
     deadline = time.monotonic() + 2 * node.BEAT_SECONDS
-    while time.monotonic() < deadline:
+    while still and time.monotonic() < deadline:
         time.sleep(0.1)
-        beat = Node.objects.filter(pk=held.pk).values_list("beat", flat=True).first()
-        if beat is None:
-            return ok("gateway", "the one that ran over this database has just ended")
-        if beat != held.beat:
-            return ok(
-                "gateway", f"one runs over this database: {held.place}, since {held.started_at:%Y-%m-%d %H:%M} UTC"
-            )
-    return warn(
-        "gateway", f"one ended without a word or stands still: {held.place}.", "Start it again: serve takes over."
-    )
+        beats = dict(Node.objects.values_list("pk", "beat"))
+        still = {pk: one for pk, one in still.items() if beats.get(pk) == one.beat}
+    for pk, one in before.items():
+        yield _node(one, moves=pk not in still)
+
+
+def _node(one: Node, *, moves: bool) -> Finding:
+    where = f"{one.place}, since {one.started_at:%Y-%m-%d %H:%M} UTC"
+    if moves:
+        return ok("gateway", f"one runs over this database: {where}")
+    mend = "Start it again: whoever starts, or runs beside it, takes over."
+    return warn("gateway", f"one ended without a word or stands still: {where}.", mend)
 
 
 def rows() -> Iterator[Finding]:

@@ -18,6 +18,8 @@ OPERATOR, BOT, ANNOUNCEMENT = range(3)
 SAME_END_SECONDS = 1.5
 """Waits that end so close together are one: the outside tells the rest of it in whole seconds."""
 KEPT_CHATS = 1000
+LEAST_SHARE = 1 / 256
+"""Of one that has nothing to call: what it calls nonetheless must come to an end."""
 
 Time = Callable[[], float]
 
@@ -25,12 +27,18 @@ Time = Callable[[], float]
 class Bucket:
     """`rate.burst` calls at once, then one whenever its time has come. Of no rate: always."""
 
-    __slots__ = ("_every", "_full_at", "_slack")
+    __slots__ = ("_every", "_full_at", "_rate", "_slack")
 
     def __init__(self, rate: Rate | None) -> None:
-        self._every = 0.0 if rate is None or rate.per_second <= 0 else 1 / rate.per_second
-        self._slack = 0.0 if rate is None else max(rate.burst - 1, 0) * self._every
-        self._full_at = 0.0
+        self._rate = None if rate is None or rate.per_second <= 0 else rate
+        self._every = self._slack = self._full_at = 0.0
+        self.pace(1.0)
+
+    def pace(self, share: float) -> None:
+        """That share of the rate is this one's; others have the rest."""
+        if self._rate is not None:
+            self._every = 1 / (self._rate.per_second * share)
+            self._slack = max(self._rate.burst * share - 1, 0) * self._every
 
     def wait(self, now: float) -> float:
         """Seconds until the next call may be made; 0: now."""
@@ -126,6 +134,12 @@ class Clocks:
         self._timer: asyncio.TimerHandle | None = None
         self.waits = 0
 
+    def pace(self, share: float) -> None:
+        """Of the bot's limits; a chat's are always one process's."""
+        least = max(share, LEAST_SHARE)
+        self._calls.pace(least)
+        self._announcements.pace(least)
+
     # Turns
 
     async def turn(self, chat: str, rank: int, *, counts: bool = True) -> None:
@@ -156,7 +170,12 @@ class Clocks:
         heapq.heappush(self._waiters, Waiter(turn.rank, next(self._numbers), chat, turn, granted))
         self._grant()
         self.waits += first and not granted.done()
-        return await granted
+        try:
+            return await granted
+        except asyncio.CancelledError:
+            if granted.done() and not granted.cancelled() and granted.result():
+                chat.free()
+            raise
 
     def _grant(self) -> None:
         """Lets everybody go whose time has come, best rank first, and comes back when the next one's has."""

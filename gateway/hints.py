@@ -6,7 +6,7 @@ operator watches, or with `gone` does no more).
 """
 
 from gateway.models import Direction, Message, Status
-from gateway.ring import Hint
+from gateway.post import Hint
 from gateway.transcript import Group
 
 TYPING_METHOD = "send_chat_action"

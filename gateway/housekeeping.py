@@ -39,7 +39,8 @@ class Housekeeping:
         while True:
             await asyncio.sleep(seconds)
             try:
-                await job()
+                if self._engine.members.leads("", "housekeeping"):
+                    await job()
             except (DatabaseError, InterfaceError, NotReady) as error:
                 logger.debug("Housekeeping waits for the database (%s).", type(error).__name__)
             except Exception:

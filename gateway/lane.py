@@ -49,6 +49,9 @@ class Lane:
         self.uuid = str(conversation.uuid)
         self.protocol = conversation.protocol
         self.bot = conversation.bot.name
+        self.part = conversation.part
+        self.heard = 0
+        """The newest mark of another process (`handed_rev`) whose row has been read here."""
         self.address: dict[str, Any] = conversation.address
         self.route = route
         self.in_hand: InRow | None = None
@@ -59,7 +62,7 @@ class Lane:
         self._pump: asyncio.Task[None] | None = None
         self._ends = self._ending = 0
         self._taken: tuple[int, int] | None = None
-        self._abandoned = False
+        self._abandoned = self._leaving = False
 
     @property
     def idle(self) -> bool:
@@ -89,7 +92,7 @@ class Lane:
 
     def _note_taken(self, row: InRow) -> None:
         """It came while nothing waited: what it begins with holds, unless its scope ends before it is fed."""
-        if self.engine.draining:
+        if self._is_ending:
             self.engine.submit_later(PutBack(row))
         elif not self._queue and not self._left_in_rows and not self._ending:
             self._taken = row.pk, self._ends
@@ -106,8 +109,20 @@ class Lane:
         self.wake()
 
     def wake(self) -> None:
-        if self._pump is None and not self.engine.draining:
+        if self._pump is None and not self._is_ending:
             self._pump = asyncio.create_task(self._run())
+
+    @property
+    def _is_ending(self) -> bool:
+        return self._leaving or self.engine.draining
+
+    def leave(self) -> None:
+        """Its part goes to another process: what is in hand is finished, and nothing more begun."""
+        self._leaving = True
+
+    def stay(self) -> None:
+        """Its part stays after all."""
+        self._leaving = False
 
     # Feeding
 
@@ -118,7 +133,7 @@ class Lane:
     async def _run(self) -> None:
         about.set(self.ids)
         try:
-            while not self.engine.draining:
+            while not self._is_ending:
                 if not self._queue and self._left_in_rows:
                     await self._reload()
                 if not self._queue:
@@ -141,7 +156,7 @@ class Lane:
         finally:
             self.in_hand = None
             self._pump = None
-        if (self._queue or self._left_in_rows) and not self.engine.draining:
+        if (self._queue or self._left_in_rows) and not self._is_ending:
             self.wake()
         else:
             self.engine.lanes.forget_idle(self)
@@ -160,7 +175,7 @@ class Lane:
             await self._bury(row)
             return
         async with self.engine.quarantine.turn(row):
-            if not self.engine.draining:
+            if not self._is_ending:
                 await self._feed(row)
 
     async def _bury(self, row: InRow) -> None:
@@ -391,7 +406,8 @@ class Lane:
         """Where nothing is in its way outside it is marked as it is written."""
         outbox, again = self.engine.outbox, row.feedings
         place = "" if again else outbox.at_once(self.protocol, self.bot, self.pk, self.address, asked)
-        say = Say(self.pk, asked, Sender.BOT, row.pk, ordinal, again, reports, at_once=bool(place))
+        heard = self.heard if place else None
+        say = Say(self.pk, asked, Sender.BOT, row.pk, ordinal, again, reports, at_once=heard)
         said = self.engine.say_later(say)
         if place:
             said.add_done_callback(lambda _: outbox.withdraw(place))
@@ -447,7 +463,12 @@ class Lane:
             self.engine.deadlines.clear(self.pk)
         self.engine.lanes.forget_idle(self)
 
-    # The stop of the process
+    def ended_elsewhere(self) -> None:
+        """Another process has ended the scope, without a farewell."""
+        if not self.at_work:
+            self.dispose()
+
+    # The stop of the process, or of its part here
 
     async def shut_down(self) -> None:
         """The instance ends, the scope does not: its session stays as last settled."""

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from gateway import indexed
 from gateway.models import Direction, Kind, Message, Status
+from gateway.parts import ALL
 from gateway.transcript import OutRow
 from gateway.transcript.saying import out_row
 
@@ -25,8 +26,19 @@ class Leaving(NamedTuple):
     announcement: bool
 
 
-def _waiting(status: Status = Status.QUEUED) -> QuerySet[Message]:
-    return Message.objects.filter(indexed.leaving(), status=status, direction=Direction.OUT).order_by("pk")
+class Home(NamedTuple):
+    """A conversation that has answers queued."""
+
+    conversation: int
+    protocol: str
+    bot: str
+    part: int
+    address: dict[str, Any]
+
+
+def _waiting(status: Status = Status.QUEUED, parts: frozenset[int] = ALL) -> QuerySet[Message]:
+    found = Message.objects.filter(indexed.leaving(), status=status, direction=Direction.OUT).order_by("pk")
+    return found if parts == ALL else found.filter(conversation__part__in=parts)
 
 
 def _out_rows(found: QuerySet[Message]) -> list[OutRow]:
@@ -34,21 +46,36 @@ def _out_rows(found: QuerySet[Message]) -> list[OutRow]:
     return [out_row(row.conversation, row, now) for row in found.select_related("conversation__bot")]
 
 
-def streams() -> list[StreamKey]:
+def streams(parts: frozenset[int]) -> list[StreamKey]:
     """Of everything that is queued."""
-    return list(_waiting().order_by().values_list("conversation__protocol", "bot__name", "announcement").distinct())
+    return list(
+        _waiting(parts=parts).order_by().values_list("conversation__protocol", "bot__name", "announcement").distinct()
+    )
 
 
-def queued(after: int, most: int) -> list[Leaving]:
-    found = _waiting().filter(pk__gt=after).values_list(
+def homes(parts: frozenset[int]) -> list[Home]:
+    found = _waiting(parts=parts).filter(announcement=False).order_by().values_list(
+        "conversation_id", "conversation__protocol", "bot__name", "conversation__part", "conversation__address"
+    )  # fmt: skip
+    return [Home(*row) for row in found.distinct()]
+
+
+def answers_of(conversations: Collection[int], most: int) -> list[OutRow]:
+    return _out_rows(_waiting().filter(conversation_id__in=conversations, announcement=False)[:most])
+
+
+def queued(after: int, most: int, parts: frozenset[int]) -> list[Leaving]:
+    found = _waiting(parts=parts).filter(pk__gt=after).values_list(
         "pk", "conversation_id", "conversation__protocol", "bot__name", "announcement"
     )  # fmt: skip
     return [Leaving(*row) for row in found[:most]]
 
 
-def of_stream(stream: StreamKey, after: int, most: int) -> list[OutRow]:
+def of_stream(stream: StreamKey, after: int, most: int, parts: frozenset[int]) -> list[OutRow]:
     protocol, bot, announcement = stream
-    found = _waiting().filter(conversation__protocol=protocol, bot__name=bot, announcement=announcement, pk__gt=after)
+    found = _waiting(parts=parts).filter(
+        conversation__protocol=protocol, bot__name=bot, announcement=announcement, pk__gt=after
+    )
     return _out_rows(found[:most])
 
 

@@ -1,10 +1,15 @@
-"""The lease of this process on its database: a row whose `beat` moves. Nothing compares clocks."""
+"""The lease of this process on its database: a row whose `beat` moves. Nothing compares clocks.
+
+PostgreSQL takes any number of them, which share the work (owners.py); SQLite is one process's.
+"""
 
 import os
 import socket
 import time
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 from django.db import DataError, IntegrityError, OperationalError, connection
 from django.db.models import F
@@ -14,12 +19,35 @@ from gateway.models import Node
 
 SLOT = "gateway"
 BEAT_SECONDS = 1.0
+# Others take for dead who has not moved for six looks of a second.
+DOUBT_SECONDS = 4.0
 WATCH_SECONDS = 2.6
 WATCH_STEP_SECONDS = 0.2
 
 
+def is_shared() -> bool:
+    """Whether this database takes more than one gateway process."""
+    return connection.vendor == "postgresql"
+
+
+def join() -> Node:
+    """This process's row beside those of the others.
+
+    Raises AlreadyRunning where a gateway of the release before 0.1 has the database, which shares with nobody.
+    """
+    before = Node.objects.filter(slot=SLOT).first()
+    if before is not None and not is_dead(before.place):
+        _watch(before)
+    return Node.objects.create(slot=uuid4().hex, place=_place())
+
+
+def name_of_connection(pk: int) -> str:
+    """As the database shows whose the writer's connection is."""
+    return f"switchboard node {pk}"
+
+
 def claim() -> tuple[Node, int | None]:
-    """This process's row, and the key of the one that a dead process left, if any.
+    """The only process's row, and the key of the one that a dead process left, if any.
 
     A lease that is found is watched for at most 3 s; one that moves raises AlreadyRunning. Whoever has died on this
     very machine is not watched.
@@ -27,7 +55,7 @@ def claim() -> tuple[Node, int | None]:
     dead = None
     while True:
         try:
-            return Node.objects.create(slot=SLOT, place=f"{machine()}, process {os.getpid()}"[:128]), dead
+            return Node.objects.create(slot=SLOT, place=_place()), dead
         except IntegrityError:
             found = Node.objects.filter(slot=SLOT).first()
         if found is not None:
@@ -35,6 +63,10 @@ def claim() -> tuple[Node, int | None]:
                 _watch(found)
             Node.objects.filter(pk=found.pk, beat=found.beat).delete()
             dead = found.pk
+
+
+def _place() -> str:
+    return f"{machine()}, process {os.getpid()}"[:128]
 
 
 def machine() -> str:
@@ -71,13 +103,14 @@ def _watch(found: Node) -> None:
         if (now.pk, now.beat) != (found.pk, found.beat):
             raise AlreadyRunning(
                 f"Another gateway runs over this database ({now.place}, since {now.started_at:%Y-%m-%d %H:%M} UTC). "
-                "Stop it first, or give this one a database of its own (DATABASE_URL)."
+                "Stop it first, or give this one a database of its own (DATABASE_URL). Over PostgreSQL any number of "
+                "processes are one gateway; over SQLite one is."
             )
 
 
-def beat(node: Node) -> bool:
+def beat(node: Node, told: dict[str, Any] | None = None) -> bool:
     """Moves the beat. False: somebody else has taken the lease, because this process did not move for seconds."""
-    return Node.objects.filter(pk=node.pk).update(beat=F("beat") + 1) == 1
+    return Node.objects.filter(pk=node.pk).update(beat=F("beat") + 1, told=told) == 1
 
 
 def leave(node: Node) -> None:
@@ -101,7 +134,7 @@ def hold(pk: int) -> str:
         cursor.execute(TRANSACTION[connection.vendor], [pk])
         row = cursor.fetchone()
     if row is None:
-        raise LeaseLost("Another gateway has taken this database over.")
+        raise LeaseLost("Another gateway has taken over what this process had.")
     return str(row[0])
 
 

@@ -51,12 +51,15 @@ class Outbox:
         self._clocks: dict[tuple[str, str], Clocks] = {}
         self._doubts: dict[tuple[str, str], Doubts] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._running: dict[Lane, asyncio.Task[None]] = {}
         self._pausing: set[asyncio.Task[None]] = set()
         self._open = asyncio.Event()
         self._promised: set[str] = set()
         self._closed = False
         # Takes a committed row; takes what is queued, before anything else is said; finds what others have queued.
         self.put, self.load, self.look = self._backlog.put, self._backlog.load, self._backlog.look
+        self.adopt = self._backlog.adopt
+        self._share = 1.0
         self.floods = self.unknown = self.retried = 0
 
     def __len__(self) -> int:
@@ -70,6 +73,15 @@ class Outbox:
     def open(self) -> None:
         """The protocols can deliver now."""
         self._open.set()
+
+    def pace(self, share: float) -> None:
+        """This process has that share of every bot's limits."""
+        self._share = share
+        for clocks in self._clocks.values():
+            clocks.pace(share)
+
+    def parts(self) -> set[int]:
+        return {lane.part for lane in self._backlog.lanes()}
 
     def at_once(
         self, protocol: str, bot: str, conversation: int, address: Mapping[str, Any], outbound: Outbound
@@ -95,6 +107,18 @@ class Outbox:
 
     # Lanes
 
+    async def let_go(self, parts: frozenset[int], seconds: float) -> frozenset[int]:
+        """Begins no more calls for these parts. Returns those of which a call is still under way after that time."""
+        lanes = [lane for lane in self._backlog.lanes() if lane.part in parts]
+        for lane in lanes:
+            lane.leaving = True
+        tasks = {self._running[lane] for lane in lanes if lane in self._running}
+        for task in tasks & self._pausing:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=seconds)
+        return frozenset(lane.part for lane in lanes if lane in self._running)
+
     async def drain(self, seconds: float) -> None:
         """Delivers what can be delivered now; what has to wait for its time stays queued in its rows."""
         deadline = self._engine.time() + seconds
@@ -111,7 +135,7 @@ class Outbox:
             await asyncio.wait(self._tasks, timeout=DRAIN_STEP_SECONDS)
 
     def _begin(self, lane: Lane) -> None:
-        task = asyncio.create_task(self._run(lane))
+        task = self._running[lane] = asyncio.create_task(self._run(lane))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -122,12 +146,13 @@ class Outbox:
         about.set({"protocol": lane.stream.protocol, "bot": lane.stream.bot})
         try:
             await self._open.wait()
-            while (lane.rows or lane.left) and not self._closed:
+            while (lane.rows or lane.left) and not self._closed and not lane.leaving:
                 try:
                     await self._advance(lane)
                 except Exception as error:
                     await self._recover(lane, error)
         finally:
+            self._running.pop(lane, None)
             self._backlog.forget(lane)
 
     async def _recover(self, lane: Lane, error: Exception) -> None:
@@ -184,6 +209,7 @@ class Outbox:
         key = protocol, bot
         if key not in self._clocks:
             self._clocks[key] = Clocks(self._engine.time, self._engine.protocols[protocol].limits)
+            self._clocks[key].pace(self._share)
         return self._clocks[key]
 
     def _doubts_of(self, row: OutRow) -> Doubts:
@@ -203,10 +229,15 @@ class Outbox:
         try:
             if self._closed or self._chat(self._rows[row.pk]) != chat:
                 return 0.0  # It goes elsewhere meanwhile.
+            asked = self._engine.time()
             if row.marked:
                 row.marked = False
             elif not await self._engine.submit(Mark(row, Status.SENDING)):
                 return None
+            if self._engine.may_be_dead or self._engine.time() - asked > self._engine.members.patience:
+                # Somebody else may have this row by now; whoever has not the lease any more cannot write this.
+                await self._commit(Mark(row, Status.QUEUED))
+                return 0.0
             row = self._rows[row.pk]  # Its words may have been replaced just before they were marked.
             if (seconds := clocks.parked(chat)) > 0:
                 await self._commit(Mark(row, Status.QUEUED, due_in=seconds))

@@ -31,6 +31,10 @@ class ProtocolServer(ABC):
     async def start(self) -> None:
         """Begins to take updates in. Called once the engine can store; must not wait for the outside."""
 
+    async def take_in(self) -> None:  # noqa: B027  # most have nothing to ask for
+        """What this process leads (`engine.members.leads`) has changed: it takes in for those bots what one process
+        has to ask for, and for no others. Called after `start` as well."""
+
     @abstractmethod
     async def stop_accepting(self) -> None:
         """Takes nothing more in; returns once nothing is half accepted. Deliveries go on."""

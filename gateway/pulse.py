@@ -4,6 +4,7 @@ on a connection of its own, since those of readers and writer may be what is stu
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from django.db import connection
 
@@ -34,14 +35,15 @@ class Pulse:
         """It has answered somebody else just now."""
         self._heard = time.monotonic()
 
-    async def beat(self, mine: Node) -> bool:
-        """False: somebody else has the lease. While the database is away nobody can have taken it."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._beat, mine)
+    async def beat(self, mine: Node, told: dict[str, Any] | None = None) -> bool:
+        """`told`: what others are to know of this process. False: somebody else has the lease. While the database is
+        away nobody can have taken it."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._beat, mine, told)
 
-    def _beat(self, mine: Node) -> bool:
+    def _beat(self, mine: Node, told: dict[str, Any] | None) -> bool:
         patience.of_this_thread(ANSWER_SECONDS)
         try:
-            kept = node.beat(mine)
+            kept = node.beat(mine, told)
         except Exception:
             # Whatever it is, the writer meets it too, and tells.
             patience.note(away=True)

@@ -41,11 +41,11 @@ class Quarantine:
         self._over.set()
 
     def begin(self, in_hand: Iterable[tuple[int, int]], suspects: Iterable[int]) -> None:
-        """`in_hand`: row and feedings of what the last process died with; `suspects`: the rows to be fed alone."""
+        """`in_hand`: row and feedings of what a process died with; `suspects`: the rows to be fed alone."""
         died_with = list(in_hand)
         most = MOST_FEEDINGS if len(died_with) == 1 else MOST_IN_COMPANY
-        self._condemned = {row for row, feedings in died_with if feedings >= most}
-        self._suspects = set(suspects) - self._condemned
+        self._condemned |= {row for row, feedings in died_with if feedings >= most}
+        self._suspects |= set(suspects) - self._condemned
         if self._suspects:
             logger.warning(
                 "%d events were in hand at two deaths of the process or more: they are fed one by one, and all others "

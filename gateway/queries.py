@@ -1,54 +1,107 @@
 """What the engine reads of the rows; each runs on a reader's thread."""
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from uuid import UUID
+
+from django.db.models import QuerySet
+from django.utils import timezone
 
 from gateway import indexed
 from gateway.errors import Denied
 from gateway.models import UNSETTLED, Bot, Conversation, Direction, Message, Status
+from gateway.parts import ALL
+from gateway.transcript import InRow
+from gateway.transcript.feeding import in_row
+
+FRESH_SECONDS = 5.0
+
+Parts = frozenset[int]
 
 
-def left_in_hand() -> list[int]:
-    rows = Message.objects.filter(status__in=(Status.IN_HAND, Status.SENDING))
+def _messages(parts: Parts) -> QuerySet[Message]:
+    return Message.objects.all() if parts == ALL else Message.objects.filter(conversation__part__in=parts)
+
+
+def _conversations(parts: Parts) -> QuerySet[Conversation]:
+    return Conversation.objects.all() if parts == ALL else Conversation.objects.filter(part__in=parts)
+
+
+def left_in_hand(parts: Parts) -> list[int]:
+    rows = _messages(parts).filter(status__in=(Status.IN_HAND, Status.SENDING))
     return list(rows.order_by("conversation_id").values_list("conversation_id", flat=True).distinct())
 
 
-def in_hand() -> list[tuple[int, int]]:
+def in_hand(parts: Parts) -> list[tuple[int, int]]:
     """Rows, and how often each was fed."""
-    return list(Message.objects.filter(status=Status.IN_HAND).order_by("pk").values_list("pk", "feedings"))
+    return list(_messages(parts).filter(status=Status.IN_HAND).order_by("pk").values_list("pk", "feedings"))
 
 
-def received(feedings: int) -> list[int]:
+def received(feedings: int, parts: Parts) -> list[int]:
     """Rows that wait to be fed and were fed so often or more."""
-    rows = Message.objects.filter(status=Status.RECEIVED, feedings__gte=feedings)
+    rows = _messages(parts).filter(status=Status.RECEIVED, feedings__gte=feedings)
     return list(rows.order_by("pk").values_list("pk", flat=True))
 
 
-def to_be_replayed() -> list[int]:
+def to_be_replayed(parts: Parts) -> list[int]:
     """Rows that another process wants to be fed again."""
-    rows = Message.objects.filter(indexed.unsettled(), status=Status.RECEIVED, due_at__isnull=False)
+    rows = _messages(parts).filter(indexed.unsettled(), status=Status.RECEIVED, due_at__isnull=False)
     return list(rows.order_by("due_at").values_list("pk", flat=True))
 
 
-def unsettled_conversations() -> list[Conversation]:
-    waiting = Message.objects.filter(direction=Direction.IN, status__in=UNSETTLED).values("conversation_id")
+def unsettled_conversations(parts: Parts) -> list[Conversation]:
+    waiting = _messages(parts).filter(direction=Direction.IN, status__in=UNSETTLED).values("conversation_id")
     return list(Conversation.objects.filter(pk__in=waiting).select_related("bot").order_by("pk"))
 
 
-def running_clocks() -> list[tuple[int, datetime]]:
-    rows = Conversation.objects.filter(open=True, deadline__isnull=False).values_list("pk", "deadline")
+def waiting(parts: Parts, most: int) -> list[int]:
+    """Conversations of which a row waits to be fed."""
+    rows = _messages(parts).filter(indexed.unsettled(), status=Status.RECEIVED, direction=Direction.IN)
+    return list(rows.order_by().values_list("conversation_id", flat=True).distinct()[:most])
+
+
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """A conversation, and then its rows that wait to be fed. Not `whole`: there are more."""
+
+    conversation: Conversation
+    rows: list[InRow]
+    whole: bool
+
+
+def left_for_owner(pks: Collection[int], most: int) -> list[Unsettled]:
+    """The conversations are read first: what their marks tell of is among the rows."""
+    conversations = list(Conversation.objects.filter(pk__in=pks).select_related("bot"))
+    rows = Message.objects.filter(indexed.unsettled(), conversation_id__in=pks, status=Status.RECEIVED).order_by("pk")
+    found = list(rows[:most])
+    of: defaultdict[int, list[InRow]] = defaultdict(list)
+    for row in found:
+        of[row.conversation_id].append(replace(in_row(row), doubtful=True))
+    return [Unsettled(one, of[one.pk], len(found) < most) for one in conversations]
+
+
+def running_clocks(parts: Parts) -> list[tuple[int, datetime]]:
+    rows = _conversations(parts).filter(open=True, deadline__isnull=False).values_list("pk", "deadline")
     return [(pk, deadline) for pk, deadline in rows if deadline is not None]
 
 
-def held() -> list[tuple[UUID, int]]:
-    rows = Conversation.objects.filter(holder__isnull=False).values_list("uuid", "holder_id")
+def fresh_clocks(parts: Parts) -> list[tuple[int, datetime]]:
+    """Clocks that another process may have set just now."""
+    since = timezone.now() - timedelta(seconds=FRESH_SECONDS)
+    found = _conversations(parts).filter(changed_at__gte=since, open=True, deadline__isnull=False)
+    return [(pk, deadline) for pk, deadline in found.values_list("pk", "deadline") if deadline is not None]
+
+
+def held(parts: Parts) -> list[tuple[UUID, int]]:
+    rows = _conversations(parts).filter(holder__isnull=False).values_list("uuid", "holder_id")
     return [(uuid, holder) for uuid, holder in rows if holder is not None]
 
 
-def orphans() -> list[UUID]:
+def orphans(parts: Parts) -> list[UUID]:
     """Open scopes whose clock stands though nothing is in hand and nobody waits for or has the conversation."""
-    still = Conversation.objects.filter(open=True, holder=None, waiting=False, deadline=None)
+    still = _conversations(parts).filter(open=True, holder=None, waiting=False, deadline=None)
     waiting = Message.objects.filter(status__in=UNSETTLED, direction=Direction.IN).values("conversation_id")
     return list(still.exclude(pk__in=waiting).values_list("uuid", flat=True))
 

@@ -6,76 +6,89 @@ Between processes it is one message over the channel layer, ids only and never w
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
-from uuid import uuid4
 
 from channels import DEFAULT_CHANNEL_LAYER
 from channels.layers import InMemoryChannelLayer, channel_layers
 from django.utils import timezone
 
-from gateway.layers import ended, receive_patiently
+from gateway.layers import ended
 from gateway.models import Conversation
+from gateway.post import Hint, News, Post, Told
 from gateway.transcript import Written
 
 logger = logging.getLogger(__name__)
 
-News = dict[int, int]
 Heard = Callable[[int, Written | None], None]
-Hint = dict[str, Any]
-GROUP = "switchboard.rings"
+Called = Callable[[set[int], bool], None]
 LOOK_SECONDS = 1.0
 # A row is stamped before its transaction commits: look a little further back than the last time.
 OVERLAP_SECONDS = 5.0
-REJOIN_SECONDS = 10.0
-# How long a process that was killed goes on being rung.
-GROUP_SECONDS = 60
-PUBLISH_SECONDS = 1.0
-GATHER_SECONDS = 0.01
-MOST_HINTS = 1000
+# More than these are not named to the database: it tells all, and what nobody follows is left out here.
+MOST_NAMED = 200
+# How long what nobody fetches is kept.
+EXPIRY_SECONDS = 60
+EVERYTHING = 0
+"""In the place of a conversation: all of them."""
 
 
 class Ring:
     def __init__(self, read: Callable[..., Awaitable[Any]]) -> None:
         self._read = read
-        self._name = uuid4().hex
         self._one: dict[int, set[Heard]] = {}
         self._all: set[Callable[[News], None]] = set()
         self._heard: News = {}
-        self._unsent: News = {}
         self._hints: set[Callable[[int, Hint], None]] = set()
-        self._unsent_hints: list[tuple[int, Hint]] = []
         self._tasks: list[asyncio.Task[None]] = []
-        self._layer = layer_of_rings()
-        self.trouble = ""
+        self._post: Post | None = None
+        self._called: Called | None = None
 
-    def start(self) -> None:
-        jobs = [self._look_for_ever()]
-        if self._layer is not None:
-            jobs += [self._listen(self._layer), self._publish(self._layer)]
-        self._tasks = [asyncio.create_task(job) for job in jobs]
+    @property
+    def trouble(self) -> str:
+        return "" if self._post is None else self._post.trouble
+
+    def start(self, me: int, peers: Callable[[], Iterable[int]] = tuple, called: Called | None = None) -> None:
+        """`called`: what to do with conversations that others have left rows in, and where parts were given."""
+        self._called = called
+        layer = layer_of_rings()
+        if layer is not None:
+            self._post = Post(layer, me, peers, lambda: (tuple(self._one), bool(self._all)), self._hear_told)
+            self._post.start()
+        self._tasks = [asyncio.create_task(self._look_for_ever())]
 
     async def stop(self) -> None:
+        if self._post is not None:
+            await self._post.stop()
         await ended(self._tasks)
 
     def subscribe(self, conversation: int, callback: Heard) -> Callable[[], None]:
         """Calls back with the rev at every change of that conversation, and with what was written where it was written
         here, until the returned function is called."""
         callbacks = self._one.setdefault(conversation, set())
+        if not callbacks:
+            self._follow(conversation, followed=True)
         callbacks.add(callback)
 
         def stop() -> None:
             callbacks.discard(callback)
             if not callbacks and self._one.get(conversation) is callbacks:
                 del self._one[conversation]
+                self._follow(conversation, followed=False)
 
         return stop
 
     def subscribe_all(self, callback: Callable[[News], None]) -> Callable[[], None]:
         self._all.add(callback)
-        return lambda: self._all.discard(callback)
+        self._follow(EVERYTHING, followed=True)
+
+        def stop() -> None:
+            self._all.discard(callback)
+            self._follow(EVERYTHING, followed=bool(self._all))
+
+        return stop
 
     def subscribe_hints(self, callback: Callable[[int, Hint], None]) -> Callable[[], None]:
         self._hints.add(callback)
@@ -84,8 +97,8 @@ class Ring:
     def hint(self, conversation: int, hint: Hint) -> None:
         """Tells every process what is in no row, and what nobody misses (who types). JSON; no word of the talk."""
         self._hear_hints([(conversation, hint)])
-        if self._layer is not None and len(self._unsent_hints) < MOST_HINTS:
-            self._unsent_hints.append((conversation, hint))
+        if self._post is not None:
+            self._post.hint(conversation, hint)
 
     def _hear_hints(self, hints: Iterable[tuple[int, Hint]]) -> None:
         for conversation, hint in hints:
@@ -95,8 +108,8 @@ class Ring:
     def ring(self, news: News, written: Mapping[int, Written]) -> None:
         """These conversations have changed, here."""
         self._hear(news, written)
-        if self._layer is not None:
-            self._unsent |= news
+        if self._post is not None:
+            self._post.news(news)
 
     def _hear(self, news: News, written: Mapping[int, Written] = MappingProxyType({})) -> None:
         fresh = {pk: rev for pk, rev in news.items() if rev > self._heard.get(pk, 0)}
@@ -117,7 +130,7 @@ class Ring:
             look_from, since = since - timedelta(seconds=OVERLAP_SECONDS), timezone.now()
             recent = set(self._heard)
             try:
-                news = await self._read(_changed_since, look_from)
+                news = await self._read(_changed_since, look_from, self._named()) if self._one or self._all else {}
             except Exception as error:
                 # Whatever ails the database, the look goes on; the writer and /readyz tell of it.
                 logger.debug("Could not look at the rows: %s", type(error).__name__)
@@ -127,47 +140,29 @@ class Ring:
             for pk in recent - news.keys():
                 self._heard.pop(pk, None)
 
+    def _named(self) -> Collection[int] | None:
+        return None if self._all or len(self._one) > MOST_NAMED else tuple(self._one)
+
     # Between processes
 
-    async def _listen(self, layer: Any) -> None:
-        channel = await layer.new_channel()
-        rejoin = asyncio.create_task(self._join_for_ever(layer, channel))
-        try:
-            while True:
-                message = await receive_patiently(layer.receive, channel)
-                if message.get("from") != self._name:
-                    self._hear({int(pk): int(rev) for pk, rev in message.get("news", [])})
-                    self._hear_hints((int(pk), hint) for pk, hint in message.get("hints", []))
-        finally:
-            rejoin.cancel()
-            await self._try(layer.group_discard(GROUP, channel))
+    def _hear_told(self, told: Told) -> None:
+        self._hear(told.news)
+        self._hear_hints(told.hints)
+        if self._called is not None and (told.call or told.look):
+            self._called(told.call, told.look)
 
-    async def _join_for_ever(self, layer: Any, channel: str) -> None:
-        """A flushed layer forgets its groups: joining again is how they come back."""
-        while True:
-            await self._try(layer.group_add(GROUP, channel))
-            await asyncio.sleep(REJOIN_SECONDS)
-
-    async def _publish(self, layer: Any) -> None:
-        while True:
-            await asyncio.sleep(GATHER_SECONDS)
-            if self._unsent or self._unsent_hints:
-                news, self._unsent = self._unsent, {}
-                hints, self._unsent_hints = self._unsent_hints, []
-                told = {"news": [[k, v] for k, v in news.items()], **({"hints": hints} if hints else {})}
-                message = {"type": "switchboard.ring", "from": self._name, **told}
-                await self._try(layer.group_send(GROUP, message))
-
-    async def _try(self, call: Awaitable[None]) -> None:
-        try:
-            # Not wait_for: before Python 3.12 it may swallow the cancelling of this task.
-            async with asyncio.timeout(PUBLISH_SECONDS):
-                await call
-        except Exception as error:
-            # Any failure of the layer costs a ring, and a lost ring is made good by looking.
-            self.trouble = f"does not answer ({type(error).__name__}); words go on, other processes hear of them late"
+    def call(self, node: int, conversation: int | None = None) -> None:
+        """That process is to read what was left for it in the conversation; None: to look which parts it has now."""
+        if self._post is None:
+            return
+        if conversation is None:
+            self._post.look(node)
         else:
-            self.trouble = ""
+            self._post.call(node, conversation)
+
+    def _follow(self, conversation: int, *, followed: bool) -> None:
+        if self._post is not None:
+            self._post.follow(conversation, followed=followed)
 
 
 def layer_of_rings() -> Any:
@@ -180,10 +175,12 @@ def layer_of_rings() -> Any:
     layer = channel_layers.make_backend(DEFAULT_CHANNEL_LAYER)
     if isinstance(layer, InMemoryChannelLayer):
         return None
-    if hasattr(layer, "group_expiry") and hasattr(layer, "prefix"):
-        layer.prefix, layer.group_expiry = f"{layer.prefix}.rings", GROUP_SECONDS
+    if hasattr(layer, "expiry") and hasattr(layer, "prefix"):
+        layer.prefix, layer.expiry = f"{layer.prefix}.rings", EXPIRY_SECONDS
     return layer
 
 
-def _changed_since(moment: Any) -> News:
-    return dict(Conversation.objects.filter(changed_at__gte=moment).values_list("pk", "rev"))
+def _changed_since(moment: Any, named: Collection[int] | None) -> News:
+    found = Conversation.objects.filter(changed_at__gte=moment)
+    found = found if named is None else found.filter(pk__in=named)
+    return dict(found.values_list("pk", "rev"))

@@ -53,6 +53,9 @@ PREPARED = {
 }
 
 
+NAMED = "SELECT set_config('application_name', %s, false)"
+
+
 class Operation(Protocol[T_co]):
     """A change to the transcript. `needs` says what to load for it; `apply` makes it and returns what `submit` will."""
 
@@ -132,7 +135,7 @@ class Writer:
         self._soon: asyncio.TimerHandle | None = None
         self._wake = threading.Condition()
         self._stopping = self._given_up = False
-        self._memory = Memory()
+        self.memory = self._memory = Memory()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._ill = ""
         self._busy_since: float | None = None
@@ -334,6 +337,8 @@ class Writer:
         if connection.connection is None:
             with connection.cursor() as cursor:
                 cursor.execute(PREPARED[connection.vendor])
+                if self.lease is not None and connection.vendor == "postgresql":
+                    cursor.execute(NAMED, [node.name_of_connection(self.lease)])
 
     def _note_trouble(self, error: DatabaseError | InterfaceError) -> None:
         if not self._ill:

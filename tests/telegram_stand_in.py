@@ -22,6 +22,16 @@ unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow]
 
 
 @dataclass
+class StandInMembers:
+    """`led`: whether this process is the one that takes a bot's updates in."""
+
+    led: bool = True
+
+    def leads(self, protocol: str, bot: str) -> bool:
+        return self.led
+
+
+@dataclass
 class StandInEngine:
     """Notes what it accepts. `unready`: how many of the next accepts are refused."""
 
@@ -29,6 +39,8 @@ class StandInEngine:
     routed: bool = True
     unready: int = 0
     stopping: bool = False
+    may_be_dead: bool = False
+    members: StandInMembers = field(default_factory=StandInMembers)
     hold: asyncio.Event | None = None
     accepted: list[Inbound] = field(default_factory=list)
     batches: int = 0

@@ -161,12 +161,12 @@ async def test_a_long_recovery_keeps_the_lease_alive(start: StartEngine, monkeyp
     monkeypatch.setattr(node, "BEAT_SECONDS", 0.02)
     unsettled, beats = queries.unsettled_conversations, []
 
-    def takes_its_time() -> Any:
+    def takes_its_time(*parts: Any) -> Any:
         deadline = time.monotonic() + 5
         while not beats and time.monotonic() < deadline:
             time.sleep(0.02)
             beats.extend(Node.objects.filter(beat__gt=0).values_list("beat", flat=True))
-        return unsettled()
+        return unsettled(*parts)
 
     monkeypatch.setattr(queries, "unsettled_conversations", takes_its_time)
     await start(ChattyBotConsumer.as_asgi())

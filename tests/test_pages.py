@@ -134,6 +134,8 @@ def test_robots_stay_out_of_the_console(client: Client) -> None:
 
 
 class Running:
+    stopping = False
+
     def __init__(self, wrong: dict[str, str]) -> None:
         self.wrong = wrong
 

@@ -377,11 +377,12 @@ async def test_a_hint_reaches_the_other_processes(settings: Any) -> None:
     here, there = Ring(nothing_new), Ring(nothing_new)
     heard: list[tuple[int, dict[str, Any]]] = []
     there.subscribe_hints(lambda pk, hint: heard.append((pk, hint)))
-    here.start()
-    there.start()
+    there.subscribe(7, lambda rev, written: None)
+    here.start(1, lambda: [2])
+    there.start(2, lambda: [1])
     hint = hints.typing("bot", "uuid")
     try:
-        while not heard:  # The other one may not have joined the group yet: what is lost then nobody misses.
+        while not heard:  # The other one may not listen yet: what is lost then nobody misses.
             here.hint(7, hint)
             await asyncio.sleep(0.02)
     finally:

@@ -17,11 +17,17 @@ class Contact:
     def __init__(self, bot: str, clock: Callable[[], float] = monotonic) -> None:
         self.bot = bot
         self._clock = clock
+        self.listens = True
+        """Whether the bot's intake is in this process: where it is another's, silence is no trouble."""
         self._since = clock()
         self._met = False
         self._reason = ""
         self._urgent = False
         self._hindered, self._hindered_at = "", 0.0
+
+    def listen(self) -> None:
+        """The intake begins here, now."""
+        self._since, self._met = self._clock(), False
 
     def succeeded(self) -> None:
         if self._reason:
@@ -57,6 +63,6 @@ class Contact:
             return self._reason
         if self._hindered and self._clock() - self._hindered_at < HINDERED_SECONDS:
             return f"Words wait. {self._hindered}"
-        if silent < PATIENCE_SECONDS:
+        if not self.listens or silent < PATIENCE_SECONDS:
             return ""
         return f"No word from Telegram for {silent:.0f} s. {self._reason}".strip()

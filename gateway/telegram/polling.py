@@ -24,6 +24,7 @@ LONGEST_PAUSE = 15.0
 BATCH = 100
 REFUSED_PAUSE = 30.0
 NOT_READY_PAUSE = 5.0
+CUT_OFF_PAUSE = 1.0
 FIRST_UPDATE_ID = re.compile(rb'"update_id"\s*:\s*(\d{1,18})\b')
 KEPT_OF_UNREADABLE = 64 * 1024
 
@@ -46,7 +47,8 @@ class Poller:
     async def run(self) -> None:
         """Until `stop`, or its task is cancelled."""
         while not self._stopping:
-            pause = await self._guarded_round()
+            # Cut off from the database, this process may have been taken for dead, and another polls now.
+            pause = CUT_OFF_PAUSE if self.engine.may_be_dead else await self._guarded_round()
             if pause and not self._stopping:
                 await self.bot.pause(pause)
 

@@ -1,5 +1,6 @@
 """The webhook at Telegram's side: registered where it differs, watched, never removed at a stop."""
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -74,6 +75,10 @@ class Registrar:
         while True:
             pause = await self._guarded_round()
             await self.bot.pause(pause)
+
+    async def stop(self, task: "asyncio.Task[None]") -> None:
+        task.cancel()
+        await asyncio.wait([task])
 
     async def _guarded_round(self) -> float:
         """One round; seconds to pause after it."""

@@ -41,8 +41,7 @@ class Server(ProtocolServer):
         super().__init__(engine)
         self.bots: dict[str, TelegramBot] = {}
         self._session: ClientSession | None = None
-        self._pollers: dict[asyncio.Task[None], Poller] = {}
-        self._registrars: set[asyncio.Task[None]] = set()
+        self._intakes: dict[str, tuple[asyncio.Task[None], Poller | Registrar]] = {}
 
     async def start(self) -> None:
         tokens = bots.tokens()
@@ -55,34 +54,45 @@ class Server(ProtocolServer):
         self._session = open_session()
         for name, token in tokens.items():
             self.bots[name] = TelegramBot(name, Client(settings.TELEGRAM_API_URL, token, self._session), Contact(name))
-            self._start_intake(self.bots[name])
+        await self.take_in()
+
+    async def take_in(self) -> None:
+        for bot in self.bots.values():
+            bot.contact.listens = self.engine.members.leads(self.scope_type, bot.name)
+            if not bot.contact.listens:
+                await self._stop_intake(bot.name)
+            elif bot.name not in self._intakes and not self.engine.stopping:
+                self._start_intake(bot)
 
     def _start_intake(self, bot: TelegramBot) -> None:
         if not self.engine.routes(self.scope_type, bot.name):
             log.error("Bot %r takes nothing in: the application map has no application for it", bot.name)
             bot.contact.failed('The application map has no "telegram" application for this bot.', urgent=True)
-        elif settings.TELEGRAM_WEBHOOK_URL:
+            return
+        bot.contact.listen()
+        if settings.TELEGRAM_WEBHOOK_URL:
             allowed = allowed_updates(self.engine.methods(self.scope_type, bot.name))
-            self._registrars.add(_start(Registrar(bot, allowed).run(), f"webhook of {bot.name}"))
+            intake: Registrar | Poller = Registrar(bot, allowed)
         else:
-            poller = Poller(bot, self.engine)
-            task = _start(poller.run(), f"poller of {bot.name}")
-            self._pollers[task] = poller
-            task.add_done_callback(partial(self._poller_ended, bot))
+            intake = Poller(bot, self.engine)
+        task = _start(intake.run(), f"intake of {bot.name}")
+        self._intakes[bot.name] = task, intake
+        task.add_done_callback(partial(self._intake_ended, bot))
 
-    def _poller_ended(self, bot: TelegramBot, task: "asyncio.Task[None]") -> None:
+    def _intake_ended(self, bot: TelegramBot, task: "asyncio.Task[None]") -> None:
         """Whatever ended it (a bot may cancel every task that it finds): nobody else would take the updates."""
-        if self._pollers.pop(task, None) is not None and not self.engine.stopping:
-            log.error("Bot %r: its poller has ended by itself and is started again", bot.name)
+        if self._intakes.get(bot.name, (None,))[0] is task and not self.engine.stopping:
+            del self._intakes[bot.name]
+            log.error("Bot %r: its intake has ended by itself and is started again", bot.name)
             self._start_intake(bot)
 
+    async def _stop_intake(self, name: str) -> None:
+        task, intake = self._intakes.pop(name, (None, None))
+        if task is not None and intake is not None:
+            await intake.stop(task)
+
     async def stop_accepting(self) -> None:
-        for task in self._registrars:
-            task.cancel()
-        pollers, self._pollers = self._pollers, {}
-        stopping = [poller.stop(task) for task, poller in pollers.items()]
-        await asyncio.gather(*stopping, *self._registrars, return_exceptions=True)
-        self._registrars.clear()
+        await asyncio.gather(*map(self._stop_intake, tuple(self._intakes)))
 
     async def stop(self) -> None:
         await self.stop_accepting()
@@ -147,8 +157,8 @@ class Server(ProtocolServer):
         return {f"telegram {bot.name}": trouble for bot in self.bots.values() if (trouble := bot.contact.trouble)}
 
     def contact_ages(self) -> dict[str, float | None]:
-        """Seconds since each bot's intake last had word from Telegram; None: never yet."""
-        return {bot.name: bot.contact.age for bot in self.bots.values()}
+        """Seconds since the intake of each bot that this process leads last had word from Telegram; None: never yet."""
+        return {bot.name: bot.contact.age for bot in self.bots.values() if bot.contact.listens}
 
 
 def _start(job: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None]":

@@ -97,7 +97,7 @@ class Accept:
             status = Status.DEAD
         elif not self.handled or is_held(conversation) or conversation.banned:
             status = Status.DONE
-        elif self.take and not inbound.blocked and group.is_free(conversation):
+        elif self.take and not inbound.blocked and group.is_mine(conversation) and group.is_free(conversation):
             status = Status.IN_HAND
         message = group.add(
             conversation,
@@ -139,7 +139,7 @@ class Accept:
 
     def _note_blocked(self, group: Group, conversation: ConversationRow) -> None:
         blocked, reachable = self.inbound.blocked, group.memory.reachable
-        if blocked is None or (not blocked and conversation.contact_id in reachable):
+        if blocked is None or (not blocked and group.memory.alone and conversation.contact_id in reachable):
             return
         contact = group.contact(conversation)
         if contact is None:

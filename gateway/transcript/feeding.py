@@ -26,7 +26,7 @@ APOLOGY_ORDINAL = -1
 @dataclass(frozen=True, slots=True)
 class InRow:
     """An inbound row on its way through the application. `feedings` counts those before this one. `begun`: it was taken
-    in hand as it came."""
+    in hand as it came. `doubtful`: it was read, and may have been fed since."""
 
     pk: int
     conversation: int
@@ -36,6 +36,7 @@ class InRow:
     text: str
     feedings: int
     begun: "Begun | None" = None
+    doubtful: bool = False
 
 
 def in_row(message: Message, *, unfed: bool = False) -> InRow:
@@ -84,9 +85,13 @@ class Begin:
 
     def needs(self, wants: Wants) -> None:
         wants.conversations.add(self.row.conversation)
+        if self.row.doubtful:
+            wants.statuses.add(self.row.pk)
 
     def apply(self, group: Group) -> Begun:
         conversation, row = group.conversation(self.row.conversation), self.row
+        if row.doubtful and not group.is_unsettled(row.pk):
+            return Begun(fed=False)
         if self._unfed(conversation):
             group.change_status(conversation, row.pk, Status.DONE, settled_at=group.now)
             if row.kind == Kind.DISCONNECT:

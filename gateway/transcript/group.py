@@ -15,6 +15,7 @@ from django.utils import timezone
 from gateway.errors import Deleted, Denied
 from gateway.fields import clean
 from gateway.models import UNSETTLED, Bot, Contact, Conversation, Direction, Kind, Message, Sender, Status
+from gateway.parts import ALL
 from gateway.transcript import statements
 from gateway.transcript.rows import CONTACTS, CONVERSATIONS, MESSAGES, ContactRow, ConversationRow, MessageRow
 from gateway.types import Person, Receipt, Rich
@@ -37,7 +38,8 @@ class Memory:
     `conversations` are as this process has last written or read them; the database is asked in each transaction whether
     they still are (statements.py). `updates` and `clients` came lately; while it is `trusting`, what is in neither is
     taken for new. Where that is wrong the database refuses the group, which then looks everything up. `people`: what
-    was last written of a conversation's contact; `reachable`: contacts that have not blocked the bot.
+    was last written of a conversation's contact; `reachable`: contacts that have not blocked the bot. `mine`: the parts
+    whose rows this process feeds and delivers; `alone`: nobody else writes beside commands.
     """
 
     bots: dict[str, Bot] = field(default_factory=dict)
@@ -51,6 +53,8 @@ class Memory:
     trusting: bool = False
     people: dict[int, Person] = field(default_factory=dict)
     reachable: set[int] = field(default_factory=set)
+    mine: frozenset[int] = ALL
+    alone: bool = True
 
     def forget(self) -> None:
         self.bots.clear()
@@ -389,13 +393,32 @@ class Group:
 
     def is_queued(self, pk: int) -> bool:
         """Of a row whose status was wanted."""
-        return self._messages.get(pk, {}).get("status", self.statuses.get(pk)) == Status.QUEUED
+        return self._wanted_status(pk) == Status.QUEUED
 
-    def to_feed(self, conversation: Conversation, message: Message) -> None:
+    def is_unsettled(self, pk: int) -> bool:
+        """The same."""
+        return self._wanted_status(pk) in UNSETTLED
+
+    def _wanted_status(self, pk: int) -> str | None:
+        status: str | None = self._messages.get(pk, {}).get("status", self.statuses.get(pk))
+        return status
+
+    def to_feed(self, conversation: ConversationRow, message: Message) -> None:
+        self._leave_mark(conversation)
         self.inbox.append((conversation, message))
 
-    def to_deliver(self, conversation: Conversation, message: Message) -> None:
+    def to_deliver(self, conversation: ConversationRow, message: Message) -> None:
+        self._leave_mark(conversation)
         self.outbox.append((conversation, message))
+
+    def is_mine(self, conversation: ConversationRow) -> bool:
+        """It goes on in this process."""
+        return conversation.part in self.memory.mine
+
+    def _leave_mark(self, conversation: ConversationRow) -> None:
+        """Its owner has not seen this row, and must not feed or deliver a later one before."""
+        if not self.is_mine(conversation):
+            self.alter(conversation, handed_rev=conversation.rev)
 
     def event(self, conversation: ConversationRow, kind: Kind, payload: dict[str, Any], **fields: Any) -> MessageRow:
         """An inbound row of the gateway's own (a result, a resume, a disconnect), to be fed."""
@@ -441,6 +464,9 @@ class Group:
         return [message for message in self.added if message.conversation is conversation]
 
     # The end
+
+    def changed(self) -> list[ConversationRow]:
+        return list(self._changed.values())
 
     def flush(self) -> None:
         self.write_created()

@@ -41,6 +41,7 @@ class OutRow:
     unknowns: int
     rich: Rich | None = None
     marked: bool = False
+    part: int = 0
 
 
 def out_row(conversation: Conversation, message: Message, now: Any) -> OutRow:
@@ -67,6 +68,7 @@ def out_row(conversation: Conversation, message: Message, now: Any) -> OutRow:
         message.unknowns,
         message.rich,
         marked,
+        conversation.part,
     )
 
 
@@ -124,7 +126,8 @@ class Say:
 
     `redelivered`: how often the row was fed before; then the n-th thing may be there already, and is not said twice.
     `reports`: the application wants the result of what carries a `ref`. `announcement`: it is said to many. `at_once`:
-    nothing is in its way outside, so that it is `sending` from the beginning.
+    nothing is in its way outside, so that it is `sending` from the beginning, if no other process has left anything
+    there since that rev.
     """
 
     conversation: int
@@ -135,7 +138,7 @@ class Say:
     redelivered: int = 0
     reports: bool = False
     announcement: bool = False
-    at_once: bool = False
+    at_once: int | None = None
 
     def needs(self, wants: Wants) -> None:
         wants.conversations.add(self.conversation)
@@ -158,7 +161,7 @@ class Say:
             group,
             conversation,
             self.outbound,
-            at_once=self.at_once,
+            at_once=self._leaves_at_once(group, conversation),
             sender=self.sender,
             cause_id=self.cause,
             ordinal=self.ordinal,
@@ -172,6 +175,9 @@ class Say:
             outcome = {"result": {"message_id": message.seq}} if done else {"error": message.error}
             report(group, conversation, message.ref, outcome)
         return receipt(message)
+
+    def _leaves_at_once(self, group: Group, conversation: ConversationRow) -> bool:
+        return self.at_once is not None and conversation.handed_rev <= self.at_once and group.is_mine(conversation)
 
     def _already_said(self) -> Message | None:
         if self.cause is None or self.ordinal is None:

@@ -11,6 +11,7 @@ from gateway import engine
 from gateway.errors import NotReady
 
 OK = "ok"
+STOPPING = "stopping: whoever asks for more is to go elsewhere"
 NOT_STARTED = "not started: plain daphne and runserver serve pages only; use manage.py serve or a server with lifespan"
 
 
@@ -66,4 +67,4 @@ def gateway_parts() -> dict[str, str]:
         running = engine.current()
     except NotReady:
         return {"gateway": NOT_STARTED, "database": database()}
-    return {"gateway": OK, "database": OK, **running.health()}
+    return {"gateway": STOPPING if running.stopping else OK, "database": OK, **running.health()}

@@ -2,7 +2,7 @@
 
 import time
 
-from gateway.ring import Hint
+from gateway.post import Hint
 from gateway.web import frames, options
 from gateway.web.live import Live
 

@@ -8,19 +8,20 @@ import urllib.request
 import pytest
 
 from tests.conftest import StartGateway, telegram_env
-from tests.fake_telegram import FakeTelegram, cut, in_thread, refuse, server_error
+from tests.fake_telegram import FakeTelegram, FakeUser, cut, in_thread, refuse, server_error
 from tests.fake_telegram.threads import outage
 from tests.gateway_process import GatewayProcess
+from tests.services import postgres_database, redis_database
 
 pytestmark = pytest.mark.timeout(90)
 CANARY = "CANARY_dont_print_me_CANARY"
 
 
-def test_a_second_gateway_over_the_same_database_is_refused(
-    telegram: FakeTelegram, start_gateway: StartGateway, server: str, backend: dict[str, str]
+def test_a_second_gateway_over_the_same_file_is_refused(
+    telegram: FakeTelegram, start_gateway: StartGateway, server: str
 ) -> None:
-    first = start_gateway(backend, server=server)
-    second = start_gateway(backend, server=server, data_dir=first.data_dir, ready=False)
+    first = start_gateway(server=server)
+    second = start_gateway(server=server, data_dir=first.data_dir, ready=False)
     code = second.wait(20)
     assert code != 0
     assert re.search(r"another|already|second", second.log_text(), re.IGNORECASE)
@@ -30,6 +31,28 @@ def test_a_second_gateway_over_the_same_database_is_refused(
     ada = telegram.user(7)
     ada.says("hi")
     telegram.wait(lambda: ada.answers == ["You said: hi"])
+
+
+@pytest.mark.services
+def test_a_second_gateway_over_postgresql_joins_and_goes_on_alone(
+    telegram: FakeTelegram, start_gateway: StartGateway, server: str
+) -> None:
+    people = [telegram.user(number) for number in range(100, 110)]
+    with postgres_database() as url:
+        both = {"DATABASE_URL": url, "CHANNELS_URL": redis_database(), "SECRET_KEY": "the same for both " * 3}
+        first = start_gateway(both, server=server)
+        second = start_gateway(both, server=server)
+        say_to_all(telegram, people, "a")
+        assert first.terminate(40) == 0, first.log_text()
+        say_to_all(telegram, people, "b")
+        assert second.running
+        second.kill()
+
+
+def say_to_all(telegram: FakeTelegram, people: list[FakeUser], word: str) -> None:
+    for person in people:
+        person.says(word)
+    telegram.wait(lambda: all(person.answers[-1:] == [f"You said: {word}"] for person in people), 30)
 
 
 def test_after_kill_9_the_next_start_is_not_refused(telegram: FakeTelegram, start_gateway: StartGateway) -> None:

@@ -1,5 +1,7 @@
 """`manage.py serve`: pages, sockets and protocol servers in one process, on one port."""
 
+import logging
+import os
 import sys
 import traceback
 from argparse import ArgumentParser
@@ -14,6 +16,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import Error, connection, connections
 from django.db.migrations.executor import MigrationExecutor
 
+from gateway import node
+from gateway.engine import LOST
 from gateway.listening import CannotListen, check_address
 from gateway.reload import BROKEN_SOURCES, Reloader, follow_parent, is_child
 from gateway.traces import authors_part
@@ -63,8 +67,17 @@ class Command(BaseCommand):
             self.say("\n".join(announcement(host, actual)))
 
         failure = serve(application, host, port, announce)
+        rejoin(failure)
         if failure:
             raise CommandError(failure)
+
+
+def rejoin(failure: str) -> None:
+    """What others have taken over is theirs; this process begins again, without anything that it had in memory."""
+    if failure == LOST and node.is_shared():
+        logging.getLogger(__name__).warning("Starting again, as one more node.")
+        logging.shutdown()
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606  # its own command, once more
 
 
 def check_database() -> None:
