@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -113,6 +114,7 @@ async def test_a_send_that_is_never_answered_lets_its_chat_go_on(
     start: StartEngine,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
+    django_user_model: Any,
     failures: list[DeliveryError],
     status: str,
     unknowns: int,
@@ -121,6 +123,7 @@ async def test_a_send_that_is_never_answered_lets_its_chat_go_on(
     monkeypatch.setattr(outbox, "LONGEST_PAUSE_SECONDS", 0.04)
     engine = await start(ChattyBotConsumer.as_asgi())
     stuck, free = Chat(engine, 1), Chat(engine, 2)
+    ann = await django_user_model.objects.acreate(username="ann")
     places, answered = [await met(stuck), await met(free)], []  # type: ignore[var-annotated]
     never_to(engine, 1, failures, answered)
     talking = asyncio.create_task(keep_saying(engine, places[1]))
@@ -133,7 +136,7 @@ async def test_a_send_that_is_never_answered_lets_its_chat_go_on(
     answered.append(True)
     await say(engine, places[0], range(1, 2))
     assert await stuck.heard(1) == ["1"]
-    await engine.resend(row.pk, Ann())
+    await engine.resend(row.pk, ann)
     assert await stuck.heard(2) == ["1", "0"]
     await until_all_sent(stuck)
 
@@ -164,10 +167,3 @@ async def test_at_most_once_is_never_made_again(start: StartEngine) -> None:
     (row,) = await until_all_sent(chat)
     assert (row.status, row.sends, row.unknowns, row.error) == (Status.UNKNOWN, 2, 1, "504 Gateway Timeout")
     assert chat._texts() == []
-
-
-class Ann:
-    pk = 1
-
-    def get_full_name(self) -> str:
-        return "Ann"

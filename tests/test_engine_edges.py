@@ -222,7 +222,7 @@ async def test_late_words_of_the_bot_become_notes(start: StartEngine, django_use
     conversation = await Conversation.objects.aget()
     await engine.take(str(conversation.uuid), operator)
     await chat.settled()
-    (late,) = await chat.rows(direction="out")
+    (late,) = await chat.rows(direction="out", kind="message")
     assert (late.status, late.seq, late.text) == (Status.NOTE, None, "late")
     assert outside(engine).sent == []
     assert (await Conversation.objects.aget()).deadline is None, "the clock stands while it is held"
@@ -279,12 +279,14 @@ def test_taken_said_and_released_in_one_group(conversation: Conversation, django
     run_group([Take(uuid, operator), late, heard, release, Say(conversation.pk, words("again"))], Memory())
     rows = list(Message.objects.order_by("rev"))
     assert [(row.kind, row.status, row.seq) for row in rows] == [
+        ("note", Status.NOTE, None),
         ("message", Status.NOTE, None),
         ("message", Status.QUEUED, 1),
+        ("note", Status.NOTE, None),
         ("resume", Status.RECEIVED, None),
         ("message", Status.QUEUED, 2),
     ]
-    assert [said["text"] for said in rows[2].payload["messages"]] == ["news"]
+    assert [said["text"] for said in rows[4].payload["messages"]] == ["news"]
     conversation.refresh_from_db()
     assert (conversation.seq, conversation.rev) == (2, rows[-1].rev)
     assert conversation.holder_id is None

@@ -176,11 +176,11 @@ class Vanishing(SyncConsumer):
 @pytest.mark.django_db(transaction=True)
 async def test_what_cannot_be_written_names_the_conversation(start: StartEngine) -> None:
     kept = Kept("json")
-    log_to(kept, "gateway.engine")
+    log_to(kept, "gateway.lane")
     engine = await start(Vanishing.as_asgi())
     await Chat(engine, 1).says("hello")
-    await until(lambda: kept.objects(level="error"), "an error", lambda: kept.lines)
-    (line, *_) = kept.objects(level="error")
+    await until(lambda: kept.objects(level="info"), "a line", lambda: kept.lines)
+    (line, *_) = kept.objects(level="info")
     assert len(line["conversation"]) == 36
     assert line["bot"] == "bot"
     assert MARK not in kept.lines[0]

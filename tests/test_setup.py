@@ -54,7 +54,8 @@ def test_make_alone_lists_what_there_is() -> None:
     if not shutil.which("make"):
         pytest.skip("make is not installed here")
     shown = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert re.findall(r"make (\w+)", shown) == ["help", "run", "test", "chaos", "lint", "types", "e2e", "bench", "lock"]
+    listed = " ".join(re.findall(r"make (\w+)", shown))
+    assert listed == "help run test chaos cluster lint types e2e bench lock"
 
 
 def script(folder: Path, name: str, text: str) -> None:

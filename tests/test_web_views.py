@@ -48,7 +48,7 @@ async def test_frames_are_as_if_they_had_been_read(web: Web, monkeypatch: pytest
         (operator, OperatorsView(place.pk, str(place.uuid)), "row"),
         (visitor, VisitorsView(place.pk), "seq"),
     ):
-        shown = [json.loads(text) for _, text in await web.engine.read(view.newer, 0)]  # type: ignore[attr-defined]
+        shown = [json.loads(one.text) for one in await web.engine.read(view.newer, 0)]  # type: ignore[attr-defined]
         await settled(client, shown[-1]["rev"])
         assert newest(client.messages, key) == shown
     assert not reads

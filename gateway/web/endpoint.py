@@ -7,7 +7,6 @@ from channels.generic.http import AsyncHttpConsumer
 from django.db import DatabaseError
 
 from gateway.errors import NotReady
-from gateway.logs import event
 from gateway.metrics import refused
 from gateway.types import Receive, Scope, Send
 from gateway.web import origins
@@ -59,7 +58,6 @@ class Endpoint(AsyncHttpConsumer):
                 "Request to %s refused: origin %s is on no list (WIDGET_ORIGINS, and the widget origins of each bot).",
                 self.name,
                 origins.as_sent(self.scope),
-                extra=event("bad_origin"),
             )
             raise Refusal(403, "bad_origin", "Pages of this site may not use this chat.")
         if self.scope["method"] == "OPTIONS":
