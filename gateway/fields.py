@@ -12,9 +12,12 @@ else:
     TextField = models.TextField
 
 
+_encoder = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
+
+
 def dump(value: Any) -> str:
     """JSON in pure ASCII: a NUL or a lone surrogate stays an escape, which every database can store."""
-    return json.dumps(value, ensure_ascii=True, separators=(",", ":"))
+    return _encoder.encode(value)
 
 
 def clean(text: str) -> str:

@@ -226,12 +226,15 @@ class Message(models.Model):
     the plain text, as types.py says.
     """
 
-    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="messages")
-    bot = models.ForeignKey(Bot, on_delete=models.CASCADE)
+    # An index costs every row that is written: the keys below are found by the constraints and indexes of Meta.
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="messages", db_index=False)
+    bot = models.ForeignKey(Bot, on_delete=models.CASCADE, db_index=False)
     direction = models.CharField(max_length=3, choices=Direction)
     kind = models.CharField(max_length=16, choices=Kind)
     sender = models.CharField(max_length=16, choices=Sender)
-    author = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, db_index=False
+    )
     name = models.CharField(max_length=256, blank=True)
     at = models.DateTimeField(default=timezone.now)
 
@@ -251,7 +254,9 @@ class Message(models.Model):
     external_id = models.BigIntegerField(null=True, blank=True)
     parts = JSONText(default=list, blank=True)
 
-    cause = models.ForeignKey("self", null=True, blank=True, on_delete=models.CASCADE, related_name="said")
+    cause = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.CASCADE, related_name="said", db_index=False
+    )
     ordinal = models.IntegerField(null=True, blank=True)
     attempt = models.SmallIntegerField(default=0)
 
@@ -292,6 +297,8 @@ class Message(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["conversation", "rev"], name="message_rev"),
+            models.Index(fields=["author"], condition=Q(author__isnull=False), name="message_author"),
+            models.Index(fields=["cause"], condition=Q(cause__isnull=False), name="message_cause"),
             models.Index(
                 fields=["conversation", "id"], condition=Q(status__in=["received", "in_hand"]), name="message_inbox"
             ),

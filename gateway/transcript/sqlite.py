@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gateway.transcript.group import Memory
 
 
+@lru_cache(maxsize=256)  # Nearly all of a group are its own moment.
 def _moment(when: datetime) -> str:
     return when.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
 
