@@ -73,9 +73,11 @@ class Gateway(GatewayProcess):
         # A line for each request would be measured too, and no peer writes one.
         return super()._command() + (["--no-access-log"] if self.server == "uvicorn" else [])
 
-    def begin(self) -> float:
-        """Starts it and waits for /readyz; the seconds that took."""
+    def begin(self, past: str = "") -> float:
+        """Starts it and waits for /readyz; the seconds that took. `past`: code that fills its database before."""
         self.prepare()
+        if past:
+            self.manage("shell", "-v", "0", "-c", past)
         began = time.perf_counter()
         self.start(ready=False)
         assert self.process is not None
@@ -88,6 +90,26 @@ class Gateway(GatewayProcess):
         return self.manage("shell", "-v", "0", "-c", SIGN_IN).strip().splitlines()[-1]
 
 
+@contextlib.contextmanager
+def writing_beside(gateway: Gateway, rate: float) -> Iterator[None]:
+    """Another process's transactions on the same database, so many a second."""
+    command = [sys.executable, "manage.py", "shell", "-v", "0", "-c", WRITE_BESIDE.format(pause=1 / rate)]
+    process = subprocess.Popen(command, cwd=ROOT, env=gateway.env, stdin=subprocess.DEVNULL)
+    os.sched_setaffinity(process.pid, OTHERS)
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait(STOP_SECONDS)
+
+
+WRITE_BESIDE = """
+import time
+from gateway.models import Tag
+while True:
+    Tag.objects.update_or_create(name="bench", defaults={{"name": "bench"}})
+    time.sleep({pause})
+"""
 SIGN_IN = """
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
@@ -122,20 +144,22 @@ PEERS = {"python-telegram-bot": "bench.peer_ptb", "aiogram": "bench.peer_aiogram
 
 
 @contextlib.contextmanager
-def running(name: str, driver: Driver, way: str) -> Iterator[Running]:
-    """A contestant whose bot takes its updates by `way`: webhook or polling."""
+def running(name: str, driver: Driver, way: str, past: str = "") -> Iterator[Running]:
+    """A contestant whose bot takes its updates by `way`: webhook or polling. `past`: as Gateway.begin's."""
     token = f"{1_000_000_000 + free_port()}:{'A' * 35}"
     with ExitStack() as stack:
         if name in PEERS:
             found = stack.enter_context(peer(name, driver, way, token))
         else:
-            found = stack.enter_context(gateway(name, driver, way, token))
+            found = stack.enter_context(gateway(name, driver, way, token, past=past))
         driver.do("arrived", token=token, way=way)
         yield found
 
 
 @contextlib.contextmanager
-def gateway(name: str, driver: Driver, way: str, token: str, make: type[Gateway] = Gateway) -> Iterator[Running]:
+def gateway(
+    name: str, driver: Driver, way: str, token: str, make: type[Gateway] = Gateway, past: str = ""
+) -> Iterator[Running]:
     server, database = GATEWAYS[name]
     env = {
         "TELEGRAM_BOT_TOKEN": token,
@@ -152,7 +176,7 @@ def gateway(name: str, driver: Driver, way: str, token: str, make: type[Gateway]
             env["DATABASE_URL"] = stack.enter_context(postgres_database())
         process = make(env, server=server)
         stack.callback(process.close)
-        seconds = process.begin()
+        seconds = process.begin(past)
         assert process.process is not None
         yield Running(name, token, process.process.pid, seconds, process)
 

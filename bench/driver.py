@@ -74,6 +74,7 @@ OF_A_BOT: dict[str, Callable[..., Awaitable[dict[str, Any]]]] = {
     "arrived": arrived,
     "flood": load.flood,
     "pace": load.pace,
+    "burst": load.burst,
     "conversations": conversations,
 }
 OF_SOCKETS: dict[str, Callable[..., Awaitable[dict[str, Any]]]] = {

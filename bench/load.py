@@ -198,6 +198,43 @@ class PacedLoad(Load):
             connection.transport.close()
 
 
+class Burst(PolledLoad):
+    """So many updates wait when the first poll comes, and no more come after them."""
+
+    def __init__(self, bot: Bot, *, chats: int, count: int) -> None:
+        self._left = count
+        super().__init__(bot, chats=chats, window=count)
+
+    def _more(self, most: int) -> list[bytes]:
+        few = min(most, self._left)
+        self._left -= few
+        self._turn += few
+        return [self.next(self._turn + place)[1] for place in range(few)]
+
+    def go_on(self) -> None:
+        """Whoever has taken a hundred polls again by himself."""
+
+
+async def burst(bot: Bot, pid: int, *, count: int, chats: int, patience: float) -> Result:
+    """What waited at Telegram after a downtime: how long until all of it is answered, and what memory that takes."""
+    before, largest = usage(pid), 0.0
+    load = Burst(bot, chats=chats, count=count)
+    bot.feed_polls()
+    while load.echoes < count and usage(pid).since(before).clock < patience:
+        await asyncio.sleep(0.02)
+        largest = max(largest, usage(pid).since(before).resident)
+    used = usage(pid).since(before)
+    load.over = True
+    return {
+        "echoes": load.echoes,
+        "per_second": round(load.echoes / used.clock, 1),
+        "us": round(used.processor / max(load.echoes, 1), 1),
+        "mib_more": round(largest / 1024, 1),
+        "inversions": load.inversions,
+        "twice": load.twice,
+    }
+
+
 async def flood(
     bot: Bot,
     pid: int,

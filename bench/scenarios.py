@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-from bench.contestants import GATEWAYS, PEERS, Driver, DriverFailed, Running, running
+from bench.contestants import GATEWAYS, PEERS, Driver, DriverFailed, Running, running, writing_beside
 from tests.services import POSTGRES_URL
 
 Figures = dict[str, Any]
@@ -27,6 +27,8 @@ class Plan:
     sockets: int = 2_000
     watchers: int = 1_000
     settle: float = 3.0
+    waiting: int = 4_000
+    pasts: tuple[tuple[int, int], ...] = ((1, 0), (100, 0), (5_000, 0), (100, 100_000))
     peers: bool = True
     postgres: bool = True
     on_postgres: tuple[str, ...] = ("uvicorn postgres",)
@@ -40,6 +42,8 @@ LONG = Plan(
     conversations=20_000,
     sockets=10_000,
     settle=10.0,
+    waiting=20_000,
+    pasts=((1, 0), (100, 0), (10_000, 0), (100_000, 0), (100, 10_000_000)),
     on_postgres=("uvicorn postgres", "daphne postgres"),
 )
 
@@ -98,6 +102,10 @@ class Bench:
                 self.flood("API takes 50 ms", one, chats=50, window=500, delay=0.05)
             for one in ready:
                 self.pace("200 a second", one)
+            for one in ready:
+                if one.gateway is not None:
+                    with writing_beside(one.gateway, 20):
+                        self.pace("200 a second, 20 others' transactions", one)
 
     def polling(self) -> None:
         names = [*self.gateways(), *(PEERS if self.plan.peers else ())]
@@ -114,6 +122,22 @@ class Bench:
     def pace(self, scenario: str, one: Running) -> None:
         timing = {"warm": self.plan.warm, "seconds": max(self.plan.seconds, 3.0)}
         self.measure(scenario, "pace", one, token=one.token, rate=200, chats=100, connections=32, **timing)
+
+    def burst(self) -> None:
+        """After a downtime: all of it waits at once."""
+        for name in self.gateways():
+            with self.each([name], "polling") as (one,):
+                wanted = {"count": self.plan.waiting, "chats": 1_000, "patience": 120.0}
+                self.measure("burst", "burst", one, token=one.token, **wanted)
+
+    def past(self) -> None:
+        """Whether a message costs more where there are many conversations, or many messages."""
+        for conversations, messages in self.plan.pasts:
+            code = f"from bench.filled import fill; fill({conversations}, {messages})"
+            with running("uvicorn", self.driver, "webhook", code) as one:
+                for _ in range(self.plan.rounds):
+                    label = f"past: {conversations:,} conversations, {messages:,} messages"
+                    self.flood(label, one, chats=conversations)
 
     def conversations(self) -> None:
         """New ones, and what they are when nobody speaks."""
@@ -152,6 +176,8 @@ class Bench:
 GROUPS: dict[str, Callable[[Bench], None]] = {
     "webhook": Bench.webhook,
     "polling": Bench.polling,
+    "burst": Bench.burst,
+    "past": Bench.past,
     "conversations": Bench.conversations,
     "sockets": Bench.sockets,
     "start": Bench.start,
