@@ -39,7 +39,7 @@ class OptionsForm(ModelForm):
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
         if cleaned is not None and cleaned.get("forget_secret"):
-            cleaned["identity_secret"] = ""
+            cleaned["identity_secret"] = ""  # nosec B105  # none, and no password
         return cleaned
 
 

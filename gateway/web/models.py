@@ -46,7 +46,7 @@ class WidgetOptions(models.Model):
 
     def clean(self) -> None:
         if self.identity_secret and len(self.identity_secret) < 32:
-            raise ValidationError({"identity_secret": "A secret has at least 32 characters."})
+            raise ValidationError({"identity_secret": "A secret has at least 32 characters."})  # nosec B105
         if self.form and not self.fields:
             raise ValidationError({"form_fields": "The form has no field that can be understood."})
 
