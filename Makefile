@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help run test chaos cluster lint types e2e bench lock venv
+.PHONY: help run demo test chaos cluster lint types e2e bench lock venv
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9]*\):[^#]*## /  make \1\t/p' Makefile | expand -t 16
@@ -21,6 +21,10 @@ help: ## this list
 run: venv ## installs, prepares and starts the gateway; prints what to open
 	@$(INSTALL) run
 	@exec $(PY) -m gateway.reload manage.py serve --quickstart --reload
+
+demo: venv ## the gateway with made-up conversations that go on, in data/demo/; prints what to open
+	@$(INSTALL) run
+	@exec $(PY) -m demo
 
 test: venv ## every test that this machine can run; names what it skips
 	@$(INSTALL) run test

@@ -108,32 +108,36 @@ def busiest_hours(asked: Asked) -> Table:
 
 def times(asked: Asked) -> Table:
     """How many visits were answered, and were over, within which time."""
-    visits, rows = asked.visits(), []
-    spans: tuple[tuple[str, QuerySet[Visit], str], ...] = (
-        ("first answer", visits, "first_answer"),
-        ("a human's answer", visits, "human_answer"),
-        ("first word to last", visits.filter(first_answer__isnull=False), "length"),
-    )
-    for label, found, column in spans:
-        counted = found.aggregate(**_steps(column))
-        rows.append((label, *counted.values(), _median(found, column)))
+    visits = asked.visits()
+    spans = {"first answer": "first_answer", "a human's answer": "human_answer", "first word to last": "length"}
+    counts: dict[str, Count] = {}
+    for column in spans.values():
+        counts |= _steps(column)
+    counted = visits.aggregate(**counts)
+    rows: list[tuple[Cell, ...]] = [
+        (label, *(counted[name] for name in _steps(column)), _median(visits, column)) for label, column in spans.items()
+    ]
     names = (*(f"≤ {name}" for name, _ in STEPS), LONGER, "median, s")
     return Table("times", "How fast", ("time", *names), rows)
 
 
 def _steps(column: str) -> dict[str, Count]:
+    """By name, how many are within each step. What was never answered has no length that says anything."""
+    answered = Q(first_answer__isnull=False)
     edges = [0.0, *(float(seconds) for _, seconds in STEPS)]
     within = {
-        f"step_{n}": Q(**{f"{column}__lte": high, **({f"{column}__gt": low} if n else {})})
+        f"{column}_{n}": Q(**{f"{column}__lte": high, **({f"{column}__gt": low} if n else {})})
         for n, (low, high) in enumerate(pairwise(edges))
     }
     longer = Q(**{f"{column}__gt": edges[-1]})
-    return {name: Count("pk", filter=condition) for name, condition in {**within, "longer": longer}.items()}
+    both = {**within, f"{column}_longer": longer}
+    return {name: Count("pk", filter=condition & answered) for name, condition in both.items()}
 
 
 def _median(visits: QuerySet[Visit], column: str) -> float | None:
-    values = visits.filter(**{f"{column}__isnull": False}).order_by(column).values_list(column, flat=True)
-    count = values.count()
+    answered = visits.filter(**{f"{column}__isnull": False, "first_answer__isnull": False})
+    values = answered.order_by(column).values_list(column, flat=True)
+    count = answered.count()
     return round(values[count // 2], 1) if count else None
 
 
@@ -142,7 +146,8 @@ def _median(visits: QuerySet[Visit], column: str) -> float | None:
 
 def failures(asked: Asked) -> Table:
     """What did not arrive or could not be handled, by its reason."""
-    found = Message.objects.filter(indexed.failed(), bot__in=asked.bots, at__gte=asked.since, at__lt=asked.until)
+    found = Message.objects.alias(of=indexed.beside("bot")).filter(indexed.failed(), of__in=asked.bots)
+    found = found.filter(at__gte=asked.since, at__lt=asked.until)
     if asked.protocol:
         found = found.filter(conversation__protocol=asked.protocol)
     counts: Counter[tuple[str, str]] = Counter()
@@ -168,6 +173,7 @@ def now(bots: Iterable[int], protocol: str, moment: datetime) -> dict[str, Any]:
     found = Conversation.objects.filter(bot__in=list(bots))
     if protocol:
         found = found.filter(protocol=protocol)
+    queued = Message.objects.alias(of=indexed.beside("bot")).filter(indexed.leaving(), of__in=list(bots))
     waiting = found.filter(waiting=True, holder__isnull=True).aggregate(rows=Count("pk"), since=Min("waiting_since"))
     since = waiting["since"]
     return {
@@ -175,7 +181,7 @@ def now(bots: Iterable[int], protocol: str, moment: datetime) -> dict[str, Any]:
         "waiting": waiting["rows"],
         "held": found.filter(holder__isnull=False).count(),
         "longest": (moment - since).total_seconds() if since else None,
-        "queued": Message.objects.filter(indexed.leaving(), bot__in=list(bots), status=Status.QUEUED).count(),
+        "queued": queued.filter(status=Status.QUEUED).count(),
     }
 
 

@@ -1,7 +1,7 @@
 """Conditions in the words of the partial indexes: SQLite takes such an index only where the query has its condition as
 literals, and Django passes values as parameters."""
 
-from django.db.models import BooleanField, F, Func
+from django.db.models import BigIntegerField, BooleanField, F, Func
 
 from gateway.models import FAILED, UNSETTLED, Status
 
@@ -24,3 +24,8 @@ def unsettled() -> Func:
 def _one_of(statuses: tuple[Status, ...]) -> Func:
     literals = ", ".join(f"'{status.value}'" for status in statuses)
     return Func(F("status"), template=f"%(expressions)s IN ({literals})", output_field=BooleanField())
+
+
+def beside(name: str) -> Func:
+    """A key's value that is compared after the rows were found: SQLite would else find them by it, which are many."""
+    return Func(F(name), template="(+%(expressions)s)", output_field=BigIntegerField())

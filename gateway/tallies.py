@@ -37,7 +37,7 @@ class Visit(models.Model):
     """
 
     conversation = models.ForeignKey("gateway.Conversation", on_delete=models.CASCADE, related_name="visits")
-    bot = models.ForeignKey("gateway.Bot", on_delete=models.CASCADE)
+    bot = models.ForeignKey("gateway.Bot", on_delete=models.CASCADE, db_index=False)
     protocol = models.CharField(max_length=32)
     began_at = models.DateTimeField()
     last_at = models.DateTimeField()
@@ -47,7 +47,7 @@ class Visit(models.Model):
     length = models.FloatField(default=0.0)
 
     class Meta:
-        indexes: ClassVar = [models.Index(fields=["began_at"], name="visit_began")]
+        indexes: ClassVar = [models.Index(fields=["bot", "began_at"], name="visit_of_bot")]
 
     def __str__(self) -> str:
         return f"Visit {self.pk}"

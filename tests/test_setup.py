@@ -55,7 +55,7 @@ def test_make_alone_lists_what_there_is() -> None:
         pytest.skip("make is not installed here")
     shown = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     listed = " ".join(re.findall(r"make (\w+)", shown))
-    assert listed == "help run test chaos cluster lint types e2e bench lock"
+    assert listed == "help run demo test chaos cluster lint types e2e bench lock"
 
 
 def script(folder: Path, name: str, text: str) -> None:

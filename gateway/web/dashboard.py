@@ -15,6 +15,7 @@ from gateway.dashboard import Asked, Table
 from gateway.models import Bot, Role
 from gateway.protocols import find_protocols
 from gateway.web import charts
+from gateway.web.announcements import spoken
 from gateway.web.charts import Chart
 from gateway.web.console import ConsoleRequest, for_operators, show
 from gateway.web.models import Rating
@@ -76,12 +77,14 @@ def page(request: HttpRequest) -> HttpResponse:
     tables = [make(asked) for make in TABLES.values()]
     parts = [{"table": table, "chart": CHARTS[table.name](table), "empty": _is_empty(table)} for table in tables]
     rated = _ratings(asked)
+    now = dashboard.now(asked.bots, asked.protocol, timezone.now())
     return show(
         theirs,
         "switchboard/dashboard.html",
         form=form,
         parts=parts,
-        now=dashboard.now(asked.bots, asked.protocol, timezone.now()),
+        now=now,
+        longest="–" if now["longest"] is None else spoken(now["longest"]),
         average=rated.aggregate(average=Avg("score"))["average"],
         comments=rated.exclude(text="").select_related("conversation", "bot").order_by("-pk")[:COMMENTS],
         until=dashboard.counted_until(),

@@ -1,0 +1,1 @@
+"""A lively gateway to look at: `make demo`. Made-up conversations, and visitors that go on."""
