@@ -22,7 +22,7 @@ def gateway(request: pytest.FixtureRequest) -> Iterator[GatewayProcess]:
 
 def test_a_visitor_is_welcomed_heard_and_answered(gateway: GatewayProcess) -> None:
     with Visitor(gateway) as visitor:
-        assert set(visitor.welcome) == {"type", "token", "conversation", "seq", "rev", "bot"}
+        assert set(visitor.welcome) == {"type", "token", "conversation", "seq", "rev", "bot", "options"}
         assert (visitor.welcome["seq"], visitor.welcome["bot"]) == (0, "bot")
         visitor.send("message", id="m1", text="hello 😀 שלום")
         ack = visitor.expect("ack", id="m1")
