@@ -18,11 +18,15 @@ EVERYTHING = bool(os.environ.get("CI") or os.environ.get("EVERYTHING"))
 
 # Each of these starts the whole product many times over, for what tests of the rooms show already.
 THOROUGH = (
-    "browser/test_widget_cuts.py",
-    "notes/", "outside/test_bots.py", "outside/test_canary.py", "outside/test_delivery.py",
+    "browser/test_console_", "browser/test_hostile_names.py", "browser/test_widget_",
+    "notes/", "outside/test_bots.py", "outside/test_canary.py", "outside/test_crash.py::test_after_sigterm",
+    "outside/test_crash.py::test_what_came", "outside/test_delivery.py", "outside/test_every_kind.py",
     "outside/test_handler_connections.py", "outside/test_operators.py", "outside/test_poison.py",
-    "outside/test_scopes.py", "test_daphne_limits.py", "test_flood_faults.py",
-    "test_hostile_frames.py", "test_reload.py",
+    "outside/test_process.py::test_a_second_gateway_over_postgresql", "outside/test_scopes.py",
+    "outside/test_slow_handlers.py", "test_access_pages.py::test_no_odd_filter", "test_daphne_limits.py",
+    "test_doctor.py::test_with_everything_frozen", "test_flood_faults.py", "test_hostile_frames.py",
+    "test_logs.py::test_at_debug", "test_metrics.py::test_the_page_is_told", "test_metrics.py::test_with_a_token",
+    "test_reload.py", "test_startbot.py::test_what_it_makes",
 )  # fmt: skip
 
 # These are about seconds and mebibytes: beside other tests they would measure those.

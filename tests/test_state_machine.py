@@ -34,8 +34,9 @@ from gateway.models import Bot, Contact, Conversation, Kind, Message, Node, Stat
 from gateway.types import Delivery, Inbound, Sent
 from tests import communicator
 from tests.communicator import SHRUG, Chat
+from tests.conftest import EVERYTHING
 
-EXAMPLES, STEPS = (2000, 60) if os.environ.get("LONG") else (60, 25)
+EXAMPLES, STEPS = (2000, 60) if os.environ.get("LONG") else (60 if EVERYTHING else 15, 25)
 PEOPLE = 3
 REST_SECONDS = 20.0
 PAUSES = st.sampled_from([0.0, 0.0, 0.001, 0.003, 0.01])
