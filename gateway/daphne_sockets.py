@@ -176,12 +176,6 @@ class BoundedSocket(WebSocketProtocol):
         else:
             super().handle_reply(message)
 
-    def serverClose(self, code: int | None = None) -> None:
-        if code in (FLOODING, FRAME_TOO_LARGE):
-            self._refuse(code)  # What else has come from there is not even parsed.
-        else:
-            super().serverClose(code)
-
     def is_over(self) -> bool:
         return self.state in (self.STATE_CLOSING, self.STATE_CLOSED)
 

@@ -84,8 +84,9 @@ def test_sigterm_while_postgres_is_frozen(telegram: FakeTelegram, postgres: Priv
         assert seen.doubles <= in_doubt
 
 
-def test_whoever_stood_still_for_too_long_ends_and_says_why(telegram: FakeTelegram, database: dict[str, str]) -> None:
-    with gateway_over(telegram, "polling", **database) as traffic:
+def test_whoever_stood_still_for_too_long_ends_and_says_why(telegram: FakeTelegram) -> None:
+    """Over SQLite, where the second takes all of it. Over PostgreSQL it joins, and chaos/g04_order.py freezes one."""
+    with gateway_over(telegram, "polling") as traffic:
         first = traffic.gateway
         assert first.process is not None
         time.sleep(1)  # Frozen in the middle of a write, it would keep SQLite's file from everybody else.
@@ -98,7 +99,7 @@ def test_whoever_stood_still_for_too_long_ends_and_says_why(telegram: FakeTelegr
             os.kill(first.process.pid, signal.SIGCONT)
             traffic.everybody_says_something()
             assert first.wait(EXIT_WITHIN) == 1
-            assert "has taken this database over" in first.log_text()
+            assert "has taken over what this one had" in first.log_text()
             assert first.log_text().count("[lost_lease]") == 1
             traffic.gateway = second
             traffic.until_answered()
