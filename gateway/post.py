@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 GATHER_SECONDS = 0.01
 IDLE_SECONDS = 1.0
+PROBE_SECONDS = 0.25
 # What a process follows is told again so often: a ring may be lost, and a layer flushed.
 TELL_SECONDS = 10.0
 PUBLISH_SECONDS = 1.0
@@ -125,7 +126,7 @@ class Post:
         calls, self._calls = self._calls, {}
         changed, self._changed = self._changed, {}
         now = asyncio.get_running_loop().time()
-        if (told.news or told.hints) and now - self._probed_at >= IDLE_SECONDS:
+        if now - self._probed_at >= (PROBE_SECONDS if told.news or told.hints else IDLE_SECONDS):
             self._probed_at = now
             await self._send(self._me, {})  # Whoever is alone, too, wants to know whether the layer answers.
         peers = set(self._peers())
