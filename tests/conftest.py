@@ -26,7 +26,10 @@ THOROUGH = (
     "outside/test_slow_handlers.py", "test_access_pages.py::test_no_odd_filter", "test_daphne_limits.py",
     "test_doctor.py::test_with_everything_frozen", "test_flood_faults.py", "test_hostile_frames.py",
     "test_logs.py::test_at_debug", "test_metrics.py::test_the_page_is_told", "test_metrics.py::test_with_a_token",
-    "test_reload.py", "test_startbot.py::test_what_it_makes",
+    "test_reload.py", "test_startbot.py::test_what_it_makes", "test_access_rights.py", "test_access_limits.py",
+    "test_doctor.py::test_a_gateway_that_runs", "test_metrics.py::test_the_page_tells", "test_announcing.py",
+    "outside/test_webhook_bodies.py", "outside/test_visitors.py", "test_web_rooms.py", "test_web_files.py",
+    "test_erasing.py",
 )  # fmt: skip
 
 # These are about seconds and mebibytes: beside other tests they would measure those.
