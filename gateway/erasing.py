@@ -45,7 +45,7 @@ def conversations(erasure: Erasure) -> list[int]:
 def erasing(erasure: Erasure) -> Steps:
     """Begun anew after a crash it finds what is left. Returns what was erased, by kind."""
     contacts = list(Contact.objects.filter(pk__in=erasure.contacts))
-    quoted, person = people.spoken_of(contacts), frozenset(people.numbers(contacts))
+    quoted, person = people.spoken_of(contacts), people.ids_of(contacts)
     found = {"contacts": len(contacts), "conversations": 0, "rows": 0, "quotes": 0}
     for conversation in conversations(erasure):
         while count := (yield EraseRows(conversation)):

@@ -9,12 +9,12 @@ from django.apps import apps
 from django.db import models
 from django.db.models import Q, QuerySet
 
-from gateway.models import Audit, Bot, Contact, Conversation, Message
+from gateway.models import Audit, Contact, Conversation, Message
 
 BY_UUID = ("conversation", "owner")
 """UUID fields of this name, in any table of any app, say whose conversation a row belongs to."""
 REPLACED = {"erased": True}
-PEOPLE = ("from", "user", "sender_chat", "new_chat_member", "left_chat_member", "forward_from", "contact")
+PEOPLE = ("from", "user", "sender", "sender_chat", "new_chat_member", "left_chat_member", "forward_from", "contact")
 
 
 def same_person(contact: Contact) -> QuerySet[Contact]:
@@ -82,17 +82,29 @@ def plain(row: models.Model) -> dict[str, Any]:
 # Where others speak of them
 
 
+Ids = frozenset[int | str]
+
+
 def spoken_of(contacts: Iterable[Contact]) -> list[int]:
-    """The rows of others whose raw update names the person: replies and forwards in groups."""
+    """The rows of others that name the person: replies and forwards in groups, and what they said in rooms."""
     contacts = list(contacts)
     found = Message.objects.none()
-    for protocol, number in {(c.protocol, c.external_id) for c in contacts if c.external_id.lstrip("-").isdecimal()}:
-        named = Message.objects.filter(payload__contains=f'"id":{number}', conversation__protocol=protocol)
-        found = found | named
+    for protocol, external_id in {(contact.protocol, contact.external_id) for contact in contacts}:
+        named = f'"id":{json.dumps(_id(external_id))}'
+        found = found | Message.objects.filter(payload__contains=named, conversation__protocol=protocol)
     return list(found.exclude(conversation__contact__in=contacts).order_by("pk").values_list("pk", flat=True))
 
 
-def without(value: Any, person: set[int]) -> Any:
+def ids_of(contacts: Iterable[Contact]) -> Ids:
+    return frozenset(_id(contact.external_id) for contact in contacts)
+
+
+def _id(external_id: str) -> int | str:
+    """As it stands in a payload."""
+    return int(external_id) if external_id.lstrip("-").isdecimal() else external_id
+
+
+def without(value: Any, person: Ids) -> Any:
     """A payload without the person's words and names: a message of theirs, or they themselves, become a mark."""
     if isinstance(value, list):
         return [without(one, person) for one in value]
@@ -103,15 +115,7 @@ def without(value: Any, person: set[int]) -> Any:
     return {name: without(one, person) for name, one in value.items()}
 
 
-def is_theirs(value: dict[str, Any], person: set[int]) -> bool:
+def is_theirs(value: dict[str, Any], person: Ids) -> bool:
     """The person, or something that they wrote."""
     themselves = value.get("id") in person and ("first_name" in value or "username" in value or "title" in value)
     return themselves or any(isinstance(one := value.get(name), dict) and one.get("id") in person for name in PEOPLE)
-
-
-def numbers(contacts: Iterable[Contact]) -> set[int]:
-    return {int(c.external_id) for c in contacts if c.external_id.lstrip("-").isdecimal()}
-
-
-def bots_of(contacts: Iterable[Contact]) -> list[Bot]:
-    return list(Bot.objects.filter(pk__in={contact.bot_id for contact in contacts}))

@@ -5,7 +5,9 @@ import json
 from collections.abc import Callable
 from datetime import timedelta
 from io import StringIO
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -22,6 +24,7 @@ from bots.models import SurveyAnswers
 from gateway import counting, erasing, housekeeping, people
 from gateway.models import Bot, Contact, Conversation, Erasure, Message, Status, Tag, Visit
 from gateway.types import Person
+from gateway.web import files
 from gateway.web.models import File, Rating
 from tests.communicator import Chat, eventually
 from tests.engines import StartEngine, start
@@ -226,7 +229,28 @@ QUOTES: list[tuple[Any, Any]] = [
 
 @pytest.mark.parametrize(("payload", "left"), QUOTES)
 def test_a_quote_becomes_a_mark(payload: Any, left: Any) -> None:
-    assert people.without(payload, {7}) == left
+    assert people.without(payload, frozenset({7})) == left
+
+
+def test_what_they_said_in_a_room_goes_with_its_answers(place: Conversation, settings: Any, tmp_path: Path) -> None:
+    settings.DATA_DIR = tmp_path
+    fetched = files.remote_folder() / ("0" * 64)
+    fetched.parent.mkdir(parents=True)
+    fetched.write_text(CANARY)
+    visitor = Contact.objects.create(bot=place.bot, protocol="webchat", external_id=str(uuid4()), name=CANARY)
+    room = Conversation.objects.create(bot=place.bot, protocol="webchat", key="room/den")
+    said = say(room, name=CANARY, payload={"text": CANARY, "sender": {"id": visitor.external_id, "name": CANARY}})
+    answer = say(room, direction="out", sender="bot", status="sent", cause=said, ordinal=1, payload={"text": CANARY})
+    other = {"text": "hi", "sender": {"id": str(uuid4()), "name": "Bo"}}
+    theirs = say(room, payload=other)
+    Message.objects.filter(pk=theirs.pk).update(text="hi")
+    for contact in (visitor, Contact.objects.get(external_id="7")):
+        erasing.erase_here(erasing.ask(contact, "ann"))
+    assert found() == []
+    assert list(Message.objects.order_by("pk").values_list("pk", "seq", "text")) == [
+        (said.pk, 1, ""), (answer.pk, 2, ""), (theirs.pk, 3, "hi"),
+    ]  # fmt: skip
+    assert not fetched.exists(), "what was fetched from Telegram"
 
 
 # Retention

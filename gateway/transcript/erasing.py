@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.contrib.admin.models import LogEntry
 from django.db import connection
 from django.db.models import QuerySet
 
 from gateway.models import Contact, Conversation, Message, Status
-from gateway.people import kept_by_uuid, without
+from gateway.people import REPLACED, Ids, is_theirs, kept_by_uuid, without
 from gateway.transcript.group import Group, Wants
 
 ROWS = 200
@@ -73,21 +74,34 @@ class EraseContact:
 
 @dataclass(frozen=True, slots=True)
 class Scrub:
-    """Takes a person out of another's row: what they quoted or answered stays as a mark."""
+    """Takes a person out of another's row: what was quoted stays as a mark. What they said in a room goes with its
+    answers; its number stays, so that the others' reading has no gap."""
 
     row: int
-    person: frozenset[int]
+    person: Ids
 
     def needs(self, wants: Wants) -> None:
         wants.conversations |= set(Message.objects.filter(pk=self.row).values_list("conversation_id", flat=True))
 
     def apply(self, group: Group) -> bool:
         row = Message.objects.filter(pk=self.row).first()
-        if row is None or (payload := without(row.payload, set(self.person))) == row.payload:
+        if row is None or (payload := without(row.payload, self.person)) == row.payload:
             return False
         _overwrite()
-        group.change(row, payload=payload)
+        if not is_theirs(row.payload, self.person):
+            group.change(row, payload=payload)
+            return True
+        for said in [row, *Message.objects.filter(cause=row)]:
+            _blank(group, said, payload if said is row else REPLACED)
         return True
+
+
+def _blank(group: Group, row: Message, payload: Any) -> None:
+    conversation = group.conversation(row.conversation_id)
+    if row.seq is not None and row.seq == conversation.seq:
+        group.alter(conversation, last="")
+    words: dict[str, Any] = {"text": "", "name": "", "rich": None, "buttons": None, "error": ""}
+    group.change(row, seen=row.seq is not None, payload=payload, **words)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,11 @@ def folder() -> Path:
     return Path(settings.DATA_DIR) / "files"
 
 
+def remote_folder() -> Path:
+    """Of files that lie with a protocol and were fetched."""
+    return folder() / "remote"
+
+
 def path_of(file_id: UUID) -> Path:
     """A random name, with nothing of the sender's in it."""
     return folder() / file_id.hex[:2] / file_id.hex
@@ -117,3 +122,13 @@ def _delete_files(instance: Conversation, **_: Any) -> None:
     """A visitor's files go with their conversation, which has their id."""
     for row in File.objects.filter(owner=instance.uuid):
         row.delete()
+
+
+@receiver(post_delete, sender=Conversation)
+def _forget_fetched(instance: Conversation, **_: Any) -> None:
+    """What was fetched from a protocol has no owner in its name; whoever looks again has it fetched again."""
+    if instance.protocol == "webchat":
+        return
+    with contextlib.suppress(OSError):
+        for path in remote_folder().iterdir():
+            path.unlink(missing_ok=True)

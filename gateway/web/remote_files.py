@@ -46,7 +46,7 @@ async def remote_files(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def _fetched(running: Engine, place: list[str]) -> Path:
     protocol, bot, file_id = place
-    folder = files.folder() / "remote"
+    folder = files.remote_folder()
     kept = folder / hashlib.sha256("/".join(place).encode()).hexdigest()
     if await asyncio.to_thread(kept.is_file):
         await asyncio.to_thread(kept.touch)
