@@ -18,8 +18,9 @@ EVERYTHING = bool(os.environ.get("CI") or os.environ.get("EVERYTHING"))
 
 # Each of these starts the whole product many times over, for what tests of the rooms show already.
 THOROUGH = (
-    "browser/test_console_", "browser/test_hostile_names.py", "browser/test_widget_",
-    "notes/", "outside/test_bots.py", "outside/test_canary.py", "outside/test_crash.py::test_after_sigterm",
+    "browser/test_back_office.py", "browser/test_console_", "browser/test_hostile_names.py", "browser/test_widget_",
+    "notes/", "outside/test_announcement_restart.py",
+    "outside/test_bots.py", "outside/test_canary.py", "outside/test_crash.py::test_after_sigterm",
     "outside/test_crash.py::test_what_came", "outside/test_delivery.py", "outside/test_every_kind.py",
     "outside/test_handler_connections.py", "outside/test_operators.py", "outside/test_poison.py",
     "outside/test_process.py::test_a_second_gateway_over_postgresql", "outside/test_scopes.py",
