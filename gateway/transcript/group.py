@@ -459,6 +459,11 @@ class Group:
     def known_client(self, conversation: ConversationRow, client_id: str | None) -> Message | None:
         return None if client_id is None else self._clients.get((id(conversation), client_id))
 
+    def find_client(self, conversation: ConversationRow, client_id: str) -> Message | None:
+        """The same where it was not asked for beforehand: the table is asked as well."""
+        known = self.known_client(conversation, client_id)
+        return known or Message.objects.filter(conversation_id=conversation.pk, client_id=client_id).first()
+
     def in_this_group(self, conversation: ConversationRow) -> list[MessageRow]:
         """What was added to it and is not written yet, oldest first."""
         return [message for message in self.added if message.conversation is conversation]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway import audit
-from gateway.models import Conversation, Direction, Kind, Message, Sender, Status
+from gateway.models import Direction, Kind, Sender, Status
 from gateway.transcript.group import Group, Wants, receipt, wanted
 from gateway.transcript.rows import ConversationRow, MessageRow
 from gateway.types import Receipt
@@ -46,13 +46,10 @@ class Note:
 
     def apply(self, group: Group) -> Callable[[], Receipt]:
         conversation = wanted(group, self.uuid)
-        known = group.known_client(conversation, self.client_id) or self._known(conversation)
+        known = group.find_client(conversation, self.client_id)
         if known is not None:
             return receipt(known, duplicate=True)
         note = add_note(group, conversation, self.text, self.user, sender=Sender.OPERATOR, client_id=self.client_id)
         group.know(note)
         audit.record(self.user, "note", conversation=conversation)
         return receipt(note)
-
-    def _known(self, conversation: Conversation) -> Message | None:
-        return Message.objects.filter(conversation_id=conversation.pk, client_id=self.client_id).first()

@@ -251,7 +251,7 @@ class OperatorSay:
 
     def apply(self, group: Group) -> Callable[[], Receipt]:
         conversation = wanted(group, self.uuid)
-        known = group.known_client(conversation, self.client_id) or self._known(conversation)
+        known = group.find_client(conversation, self.client_id)
         if known is not None:
             return receipt(known, duplicate=True)
         if conversation.holder_id != self.user.pk:
@@ -269,9 +269,6 @@ class OperatorSay:
         group.know(message)
         audit.record(self.user, "say", conversation=conversation, detail={"seq": message.seq})
         return receipt(message)
-
-    def _known(self, conversation: ConversationRow) -> Message | None:
-        return Message.objects.filter(conversation_id=conversation.pk, client_id=self.client_id).first()
 
     def _refuse_stale(self, group: Group, conversation: ConversationRow) -> None:
         newer = Message.objects.filter(conversation_id=conversation.pk, sender=Sender.OPERATOR, seq__gt=self.seen)
