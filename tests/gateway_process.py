@@ -35,6 +35,8 @@ OURS = {
     "WIDGET_IDENTITY_SECRETS", "REMOTE_FILES_MAX_BYTES",
     "UPLOADS", "UPLOAD_MAX_BYTES", "UPLOAD_TYPES", "UPLOADS_MAX_BYTES", "UPLOADS_PER_MINUTE",
     "METRICS_TOKEN", "LOG_FORMAT",
+    # Else every start compiles all modules again, which is two thirds of it.
+    "PYTHONDONTWRITEBYTECODE",
 }  # fmt: skip
 
 
