@@ -29,6 +29,8 @@ LONGEST_QUOTE = 200
 
 
 class DeskConsumer(BotConsumer):
+    state_in_session = True
+
     def received(self, message: Message) -> None:
         text = message["text"]
         if self.state == WAITING:

@@ -24,6 +24,8 @@ ADDRESS = re.compile(r"https?://[^\s<>\"'`\x00-\x1f\x7f\ud800-\udfff]{1,2000}", 
 
 
 class PagesConsumer(AsyncBotConsumer):
+    state_in_session = True
+
     async def received(self, message: Message) -> None:
         urls = find_urls(message["text"])
         if not urls:

@@ -96,6 +96,8 @@ QUESTIONS: tuple[Choice | Number | Words, ...] = (
 
 
 class SurveyConsumer(BotConsumer):
+    state_in_session = True
+
     def received(self, message: Message) -> None:
         if "at" not in self.session or message["text"].startswith("/start"):
             self.begin()

@@ -52,6 +52,8 @@ HOLDER_TIMEOUT = env.float("HOLDER_TIMEOUT", default=120)
 SLOW_HANDLER_SECONDS = env.float("SLOW_HANDLER_SECONDS", default=30)
 HANDLER_THREADS_MAX = env.int("HANDLER_THREADS_MAX", default=512)
 HANDLER_SENDS_MAX = env.int("HANDLER_SENDS_MAX", default=1000)
+# Instances that wait for their next event, of bots that keep all in the session: more are let go, the idlest first.
+IDLE_INSTANCES_MAX = env.int("IDLE_INSTANCES_MAX", default=2000)
 # Of the database server's; 0: any number.
 HANDLER_CONNECTIONS_MAX = env.int("HANDLER_CONNECTIONS_MAX", default=50)
 # How fast a Telegram bot calls, unless FLOOD_LIMITS is off: in all, in a private chat, in a group, and to announce.

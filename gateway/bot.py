@@ -88,6 +88,9 @@ class _Bot:
 
     scope: Scope
     asynchronous: ClassVar[bool]
+    state_in_session: ClassVar[bool] = False
+    """To be set by a bot that keeps nothing but its session: no attributes, tasks or groups. Where many conversations
+    are idle, its instances are let go, and made again by the next event."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

@@ -114,6 +114,7 @@ class Engine:
         self._loop = asyncio.get_running_loop()
         self.time = self._loop.time
         self.writer = Writer(self._loop, self._committed)
+        self.writer.memory.is_live = self.lanes.is_live
         self.ring = Ring(self.read)
         self.members = Members(self)
         self.hearing = Hearing(self)

@@ -19,6 +19,11 @@ class Route:
     def sync(self) -> bool:
         return self.consumer is not None and issubclass(self.consumer, SyncConsumer)
 
+    @property
+    def state_in_session(self) -> bool:
+        """Whether the consumer says that all it keeps is in `scope["session"]`, so that it may be let go while idle."""
+        return bool(getattr(self.consumer, "state_in_session", False))
+
     def handles(self, event_type: str) -> bool:
         return self.consumer is None or hasattr(self.consumer, event_type.replace(".", "_"))
 

@@ -295,6 +295,16 @@ class Instance:
         return "a queue: no thread is free" if self._place.busy else task_stands_at(self._task)
 
     @property
+    def is_settled(self) -> bool:
+        """It has nothing in hand, and its session is as it was last settled."""
+        if self.busy or self._place.busy or not self.alive:
+            return False
+        try:
+            return dump(self.scope["session"]) == self._session
+        except (KeyError, TypeError, ValueError, RecursionError):
+            return False
+
+    @property
     def busy(self) -> bool:
         return self._fed is not None or self._offered is not None
 

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import traceback
 from collections import deque
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -67,7 +68,7 @@ class Lane:
     @property
     def idle(self) -> bool:
         """Nothing here that could not be made again from the rows."""
-        still = self._pump is None and self._instance is None and not self._queue
+        still = self._pump is None and self._instance is None and not self._queue and not self._ending
         return still and not (self._place is not None and self._place.busy)
 
     @property
@@ -78,6 +79,18 @@ class Lane:
     @property
     def alive(self) -> bool:
         return self._instance is not None
+
+    @property
+    def may_rest(self) -> bool:
+        """Its instance is there for the next event alone, and the session holds all that it keeps."""
+        return self._instance is not None and self.route is not None and self.route.state_in_session
+
+    def evict(self) -> bool:
+        """Lets the instance go; the next row makes it again, as after a restart. False: something is under way."""
+        if self.at_work or self._queue or self._ending or self._instance is None or not self._instance.is_settled:
+            return False
+        self.dispose()
+        return True
 
     def put(self, row: InRow) -> None:
         if row.begun is not None:
@@ -159,7 +172,7 @@ class Lane:
         if (self._queue or self._left_in_rows) and not self._is_ending:
             self.wake()
         else:
-            self.engine.lanes.forget_idle(self)
+            self.engine.lanes.rest(self)
 
     async def _reload(self) -> None:
         """More rows than fit in memory stayed where they are; the rows are the queue."""
@@ -219,7 +232,8 @@ class Lane:
         while True:
             ends = self._ends
             fresh = self._instance is None or not self._instance.alive
-            courtesy, neutral = self._courtesy(row), (self._name(row) or "").startswith("chat.")
+            # What was taken in hand as it came has had its courtesy.
+            courtesy, neutral = self._courtesy(row), not row.begun and (self._name(row) or "").startswith("chat.")
             begun = await self.engine.submit(Begin(row, fresh, courtesy, neutral))
             if ends != self._ends and begun.fed:
                 continue  # The scope ended while this was being written: the row opens the next one.
@@ -437,12 +451,17 @@ class Lane:
         self.engine.lanes.forget_idle(self)
         return ended
 
-    async def _submit_end(self, end: End) -> bool:
+    def _submit_end(self, end: End) -> Coroutine[Any, Any, bool]:
+        """Submits it at once: what comes from here on is behind it."""
         self._ending += 1
+        return self._until_ended(self.engine.submit(end))
+
+    async def _until_ended(self, end: "asyncio.Future[bool]") -> bool:
         try:
-            return await self.engine.submit(end)
+            return await end
         finally:
             self._ending -= 1
+            self.engine.lanes.forget_idle(self)
 
     def _dispose_when_free(self) -> None:
         if self._instance is not None and self._instance.busy:

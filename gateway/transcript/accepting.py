@@ -119,7 +119,7 @@ class Accept:
         )
         group.know(message)
         if status == Status.IN_HAND:
-            message.begun = take_in_hand(group, conversation)
+            message.begun = take_in_hand(group, conversation, fresh=not group.memory.is_live(conversation.pk))
             if self.neutral and inbound.courtesy is not None:
                 add_outbound(group, conversation, inbound.courtesy, sender=Sender.SYSTEM)
         if status in UNSETTLED:

@@ -39,7 +39,8 @@ class Memory:
     they still are (statements.py). `updates` and `clients` came lately; while it is `trusting`, what is in neither is
     taken for new. Where that is wrong the database refuses the group, which then looks everything up. `people`: what
     was last written of a conversation's contact; `reachable`: contacts that have not blocked the bot. `mine`: the parts
-    whose rows this process feeds and delivers; `alone`: nobody else writes beside commands.
+    whose rows this process feeds and delivers; `alone`: nobody else writes beside commands. `is_live`: whether an
+    instance of that conversation's application is there.
     """
 
     bots: dict[str, Bot] = field(default_factory=dict)
@@ -55,6 +56,7 @@ class Memory:
     reachable: set[int] = field(default_factory=set)
     mine: frozenset[int] = ALL
     alone: bool = True
+    is_live: Callable[[int], bool] = lambda _: False
 
     def forget(self) -> None:
         self.bots.clear()
