@@ -19,7 +19,7 @@ STEPS = [
     ("what the bot says is composed", "gateway.lane", "Lane", "_say"),
     ("outbox: order, marks", "gateway.outbox", "Outbox", "_run"),
     ("sendMessage: parts, arguments", "gateway.telegram.delivery", "", "deliver"),
-    ("sendMessage: HTTP by aiohttp", "gateway.telegram.client", "Client", "call"),
+    ("sendMessage: HTTP", "gateway.telegram.client", "Client", "call"),
     ("writer: waits, takes what waits", "gateway.writer", "Writer", "_take"),
     ("writer: a group's own work", "gateway.writer", "Writer", "_try"),
     ("writer: rows loaded", "gateway.transcript.group", "Group", "_load"),

@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 
 from gateway.errors import DeliveryError, Flooded, Later, Refused, Unknown
-from gateway.telegram import client as client_module
+from gateway.telegram import lines as lines_module
 from gateway.telegram.answers import Conflict, InvalidToken, Migrated, NotFound, NotTheApi, Unreadable
 from gateway.telegram.client import camel_case
 from tests.telegram_stand_in import TOKEN, Failure, bot_api, client_of, raw
@@ -173,7 +173,7 @@ async def test_a_line_that_breaks_under_a_call_leaves_it_unknown(answer: Any) ->
 
 
 async def test_an_answer_without_end_is_not_read_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "MAX_ANSWER", 64 * 1024)
+    monkeypatch.setattr(lines_module, "MAX_ANSWER", 64 * 1024)
     assert isinstance(await failure_of(endless), Unknown)
 
 

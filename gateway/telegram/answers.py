@@ -76,7 +76,7 @@ def _failure(status: int, headers: Mapping[str, str], answer: dict[str, Any]) ->
     if not isinstance(parameters, dict):
         parameters = {}
     if status == 429:
-        return Flooded(reason, _seconds(parameters.get("retry_after", headers.get("Retry-After"))))
+        return Flooded(reason, _seconds(parameters.get("retry_after", headers.get("retry-after"))))
     if status == 409:
         return Conflict(reason)
     if status in TRY_AGAIN:

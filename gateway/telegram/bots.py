@@ -6,15 +6,12 @@ import logging
 import re
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from django.conf import settings
 
+from gateway.telegram.client import Client
 from gateway.telegram.contact import Contact
 from gateway.telegram.tokens import in_file, named_in_file
-
-if TYPE_CHECKING:
-    from gateway.telegram.client import Client
 
 log = logging.getLogger(__name__)
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -27,7 +24,7 @@ class TelegramBot:
     """`places`: for sends that are under way at once."""
 
     name: str
-    client: "Client" = field(repr=False)
+    client: Client = field(repr=False)
     contact: Contact = field(repr=False)
     places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(SENDS_AT_ONCE), repr=False)
 

@@ -1,40 +1,67 @@
-"""Calls of the Bot API over HTTP, and what their failures mean to us.
+"""Calls of the Bot API over HTTP, and what their failures mean to us."""
 
-The token is part of every URL and aiohttp puts URLs into its exceptions, so none of those may get out: ours are
-raised outside the `except` that caught theirs, with words of our own.
-"""
-
+import re
+from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote, unquote, urlsplit
 
-import aiohttp
-
-from gateway.errors import DeliveryError, Later, Refused, Unknown
+from gateway.errors import DeliveryError, Refused
 from gateway.redact import redact
 from gateway.telegram import answers, wire
+from gateway.telegram.lines import PORTS, Lines
 
-CONNECT_SECONDS = 10.0
 CALL_SECONDS = 30.0
-# Shorter than any server's own: a line that the server closes as we write on it makes an outcome unknown.
-KEEP_ALIVE_SECONDS = 4.0
-MAX_ANSWER = 16 * 1024 * 1024
+# Of a bot's methods; more would be names that somebody makes up.
+MOST_HEADS = 500
+# What may stand in the first line of a request without ending it, or in a header.
+VISIBLE = re.compile(r"[!-~]+")
 
 
-def open_session() -> aiohttp.ClientSession:
-    """The one session of all bots. Must be called on the loop. It has no limit of its own: a bot's sends have one, so
-    that they wait neither for polls nor for another bot's."""
-    connector = aiohttp.TCPConnector(limit=0, limit_per_host=0, keepalive_timeout=KEEP_ALIVE_SECONDS)
-    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+class Session:
+    """The lines of all bots, by where they go. They have no limit of their own: a bot's sends have one, so that they
+    wait neither for polls nor for another bot's."""
+
+    def __init__(self) -> None:
+        self._lines: dict[tuple[str, str], Lines] = {}
+
+    def lines(self, api_url: str) -> Lines:
+        """Must be called on the loop. Raises ValueError for what is no address."""
+        place = urlsplit(api_url)
+        if place.scheme not in PORTS or not place.hostname or not VISIBLE.fullmatch(api_url):
+            raise ValueError("no address")
+        key = place.scheme, place.netloc
+        if key not in self._lines:
+            self._lines[key] = Lines(place)
+        return self._lines[key]
+
+    async def close(self) -> None:
+        for lines in self._lines.values():
+            lines.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        await self.close()
+
+
+def open_session() -> Session:
+    """The one session of all bots."""
+    return Session()
 
 
 class Client:
     """The Bot API for one bot, whose `token` may become another one."""
 
-    def __init__(self, api_url: str, token: str, session: aiohttp.ClientSession) -> None:
+    def __init__(self, api_url: str, token: str, session: Session) -> None:
         self._api_url = api_url.rstrip("/")
         self.token = token
         self._session = session
         self._proven = ""
+        self._lines: Lines | None = None
+        self._heads: dict[tuple[str, str], bytes] = {}
 
     @property
     def is_proven(self) -> bool:
@@ -46,30 +73,48 @@ class Client:
 
         Raises Refused, Later or Unknown, nothing else, and no token in any of them.
         """
-        content = write(params or {})
+        body, token, lines = write(params or {}), self.token, self._lines or self._new_lines()
+        head = self._heads.get((token, method)) or self._new_head(token, method)
+        answer = await lines.ask(b"%b%d\r\n\r\n%b" % (head, len(body), body), silence)
         try:
-            token = self.token
-            status, headers, body = await self._post(camel_case(method), content, silence)
-            result = answers.read(status, headers, body)
-            self._proven = token
-            return result
+            result = answers.read(*answer)
         except DeliveryError as error:
             error.args = (self._clean(str(error)),)
             raise
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            failure = explain(error)
-        raise failure
+        self._proven = token
+        return result
 
-    async def _post(self, method: str, body: bytes, silence: float) -> tuple[int, Mapping[str, str], bytes]:
-        limits = aiohttp.ClientTimeout(total=silence + 2 * CONNECT_SECONDS, connect=CONNECT_SECONDS, sock_read=silence)
-        async with self._session.post(
-            f"{self._api_url}/bot{self.token}/{method}",
-            data=body,
-            headers={"Content-Type": "application/json"},
-            timeout=limits,
-            allow_redirects=False,
-        ) as response:
-            return response.status, response.headers, await read_bounded(response)
+    def _new_lines(self) -> Lines:
+        try:
+            self._lines = self._session.lines(self._api_url)
+        except ValueError:
+            pass
+        else:
+            return self._lines
+        raise not_an_address()
+
+    def _new_head(self, token: str, method: str) -> bytes:
+        """All of a request but for its length and its body, which are all that calls of a method differ in."""
+        place = urlsplit(f"{self._api_url}/bot{token}/{quote(camel_case(method), safe='')}")
+        target = f"{place.path}?{place.query}" if place.query else place.path
+        host = place.netloc.rpartition("@")[2]
+        if not VISIBLE.fullmatch(target + host):
+            raise not_an_address()
+        lines = [
+            f"POST {target} HTTP/1.1",
+            f"Host: {host}",
+            "Content-Type: application/json",
+            "Accept: application/json",
+            "Accept-Encoding: identity",
+            "User-Agent: switchboard",
+        ]
+        if place.username is not None:
+            known = f"{unquote(place.username)}:{unquote(place.password or '')}"
+            lines.append(f"Authorization: Basic {b64encode(known.encode()).decode()}")
+        if len(self._heads) >= MOST_HEADS:
+            self._heads.clear()
+        head = self._heads[token, method] = "\r\n".join([*lines, "Content-Length: "]).encode()
+        return head
 
     async def download(self, file_id: str, most: int) -> AsyncIterator[bytes]:
         """A file's bytes. Its address holds the token, and is known here alone. Raises as `call`."""
@@ -77,20 +122,19 @@ class Client:
         path = found.get("file_path") if isinstance(found, dict) else None
         if not isinstance(path, str) or ".." in path:
             raise Refused("The Bot API does not say where the file is.")
-        limits = aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS, sock_read=CALL_SECONDS)
-        url, failure = f"{self._api_url}/file/bot{self.token}/{path}", None
-        try:
-            async with self._session.get(url, timeout=limits, allow_redirects=False) as response:
-                async for chunk in _chunks(response, most):
-                    yield chunk
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            failure = explain(error)
-        if failure is not None:
-            raise failure
+        # aiohttp takes a third of a second to import: only whoever fetches files waits for it.
+        from gateway.telegram.downloads import download
+
+        async for chunk in download(f"{self._api_url}/file/bot{self.token}/{path}", most):
+            yield chunk
 
     def _clean(self, text: str) -> str:
         """Nothing keeps a server from telling us our own token."""
         return redact(text.replace(self.token, "<token>"))[:500]
+
+
+def not_an_address() -> DeliveryError:
+    return answers.NotTheApi("TELEGRAM_API_URL, or the bot's token in it, makes no valid address.")
 
 
 def camel_case(method: str) -> str:
@@ -103,38 +147,3 @@ def write(params: Mapping[str, Any]) -> bytes:
         return wire.encode(params)
     except (ValueError, TypeError, RecursionError):
         raise Refused("The arguments cannot be written as JSON.") from None
-
-
-async def _chunks(response: aiohttp.ClientResponse, most: int) -> AsyncIterator[bytes]:
-    if response.status != 200:
-        raise Refused(f"The file cannot be fetched ({response.status}).")
-    size = 0
-    async for chunk in response.content.iter_chunked(64 * 1024):
-        size += len(chunk)
-        if size > most:
-            raise Refused(f"The file is larger than {most} bytes.")
-        yield chunk
-
-
-async def read_bounded(response: aiohttp.ClientResponse) -> bytes:
-    chunks = bytearray()
-    async for chunk in response.content.iter_chunked(64 * 1024):
-        chunks += chunk
-        if len(chunks) > MAX_ANSWER:
-            raise Unknown(f"The answer was longer than {MAX_ANSWER // 1024 // 1024} MiB.")
-    return bytes(chunks)
-
-
-def explain(error: Exception) -> DeliveryError:
-    """What an exception of the HTTP client means: before the request was out, surely not done; later, unknown."""
-    if isinstance(error, aiohttp.InvalidURL):
-        return answers.NotTheApi("TELEGRAM_API_URL, or the bot's token in it, makes no valid address.")
-    if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return Later("No connection to the Bot API: timed out.")
-    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
-        return Later("No connection to the Bot API: TLS failed.")
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return Later(f"No connection to the Bot API ({error.os_error.strerror or 'of no address'}).")
-    if isinstance(error, TimeoutError):
-        return Unknown("The Bot API did not answer in time.")
-    return Unknown("The line to the Bot API was cut under the call.")

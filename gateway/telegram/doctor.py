@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -14,9 +14,7 @@ from gateway.errors import DeliveryError
 from gateway.examinations import clock
 from gateway.telegram import bots, registration
 from gateway.telegram.answers import InvalidToken, NotFound
-
-if TYPE_CHECKING:
-    from gateway.telegram.client import Client
+from gateway.telegram.client import Client, open_session
 
 ASK_SECONDS = 3.0
 MANY_PENDING = 100
@@ -32,20 +30,21 @@ def telegram() -> Iterator[Finding]:
 
 
 async def examine(tokens: dict[str, str]) -> list[Finding]:
-    from gateway.telegram.client import Client, open_session
-
     async with open_session() as session:
         clients = {name: Client(settings.TELEGRAM_API_URL, token, session) for name, token in tokens.items()}
-        jobs = [of_server(session), *(of_bot(name, client) for name, client in clients.items())]
+        jobs = [of_server(), *(of_bot(name, client) for name, client in clients.items())]
         return [finding for found in await asyncio.gather(*jobs) for finding in found]
 
 
-async def of_server(session: Any) -> list[Finding]:
+async def of_server() -> list[Finding]:
     """The Bot API itself, asked for nothing: its answer has a date."""
+    import aiohttp  # Slow to import, and of no use to whoever has no bot on Telegram.
+
     host = urlsplit(settings.TELEGRAM_API_URL).hostname
     try:
         async with (
             asyncio.timeout(ASK_SECONDS),
+            aiohttp.ClientSession(trust_env=False) as session,
             session.get(settings.TELEGRAM_API_URL, allow_redirects=False) as answer,
         ):
             date = answer.headers.get("Date")
@@ -58,7 +57,7 @@ async def of_server(session: Any) -> list[Finding]:
     return [clock("Bot API's", parsedate_to_datetime(date).timestamp() - time.time())]
 
 
-async def of_bot(name: str, client: "Client") -> list[Finding]:
+async def of_bot(name: str, client: Client) -> list[Finding]:
     line = f"Telegram {name}"
     try:
         async with asyncio.timeout(ASK_SECONDS):

@@ -14,6 +14,7 @@ from gateway.protocols import ProtocolServer
 from gateway.telegram import bots, delivery, media, methods, registration
 from gateway.telegram.answers import InvalidToken, NotFound, NotTheApi
 from gateway.telegram.bots import TelegramBot
+from gateway.telegram.client import Client, Session, open_session
 from gateway.telegram.compose import compose
 from gateway.telegram.contact import Contact
 from gateway.telegram.kinds import allowed_updates
@@ -24,8 +25,6 @@ from gateway.telegram.updates import courtesy
 from gateway.types import Delivery, Limits, Outbound, Sent
 
 if TYPE_CHECKING:
-    from aiohttp import ClientSession
-
     from gateway.engine import Engine
 
 log = logging.getLogger(__name__)
@@ -40,7 +39,7 @@ class Server(ProtocolServer):
     def __init__(self, engine: "Engine") -> None:
         super().__init__(engine)
         self.bots: dict[str, TelegramBot] = {}
-        self._session: ClientSession | None = None
+        self._session: Session | None = None
         self._intakes: dict[str, tuple[asyncio.Task[None], Poller | Registrar]] = {}
 
     async def start(self) -> None:
@@ -48,9 +47,6 @@ class Server(ProtocolServer):
         if not tokens:
             log.info("Telegram is off: set TELEGRAM_BOT_TOKEN to a token from @BotFather to switch it on")
             return
-        # aiohttp takes a third of a second to import: only whoever is on Telegram waits for it.
-        from gateway.telegram.client import Client, open_session
-
         self._session = open_session()
         for name, token in tokens.items():
             self.bots[name] = TelegramBot(name, Client(settings.TELEGRAM_API_URL, token, self._session), Contact(name))
