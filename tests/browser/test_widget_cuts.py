@@ -40,8 +40,9 @@ def test_nothing_is_lost_and_nothing_doubled(
 ) -> None:
     for cut in ("WebSocket connection to", "net::ERR_"):
         trouble.forgive(cut)
-    chat = Chat(open_page(far_shop.url)).open()
-    expect(chat.status).to_have_text("Online")
+    chat = Chat(open_page(far_shop.url))
+    chat.page.evaluate(WATCH)
+    expect(chat.open().status).to_have_text("Online")
     rng = random.Random(4711)
     said: list[str] = []
     for _ in range(CUTS):
@@ -61,8 +62,27 @@ def test_nothing_is_lost_and_nothing_doubled(
     assert numbers == list(range(1, 2 * len(said) + 1))
     told = gateway.manage("shell", "-c", STORED % said[0])
     assert told.split()[-2:] == [str(2 * len(said)), str(2 * len(said))]
-    print(f"{CUTS} cuts, {len(said)} words each way, no gap, no double")
+    once, again = told_resumes(chat)
+    print(f"G17: {CUTS} cuts, {len(said)} words each way, 0 gaps, 0 doubles; back {once[-1]:.1f} s after a cut at most")
+    print(f"     ({len(once) - 1} times), {again[-1]:.1f} s after the last of several ({len(again) - 1} times)")
+    assert once[-1] <= 2
 
+
+def told_resumes(chat: Chat) -> tuple[list[float], list[float]]:
+    """Seconds from a cut to the welcome: after one cut, and after the last of several that followed one another."""
+    told = sorted(chat.page.evaluate("resumed"), key=lambda one: one[1])
+    return [0.0, *(took for cuts, took in told if cuts == 1)], [0.0, *(took for cuts, took in told if cuts > 1)]
+
+
+WATCH = """() => {
+    window.resumed = [];
+    let cuts = 0, last = 0;
+    addEventListener("switchboard:state", ({ detail }) => {
+        if (detail === "online" && cuts) resumed.push([cuts, (performance.now() - last) / 1000]);
+        cuts = detail === "online" ? 0 : cuts + (detail === "waiting");
+        if (detail === "waiting") last = performance.now();
+    });
+}"""
 
 ALLOW = "from gateway.models import Bot; Bot.objects.update_or_create(name='bot', defaults={'widget_origins': %r})"
 STORED = """
