@@ -4,12 +4,35 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gateway.bot import AsyncBotConsumer, BotConsumer, Button, Disconnect, Message, Result, Resume
+    from gateway.bot import (
+        AsyncBotConsumer,
+        BotConsumer,
+        Button,
+        Disconnect,
+        Form,
+        Message,
+        Rating,
+        Result,
+        Resume,
+        Sender,
+    )
     from gateway.errors import Unsendable
 
 __version__ = "0.1.0"
 
-__all__ = ["AsyncBotConsumer", "BotConsumer", "Button", "Disconnect", "Message", "Result", "Resume", "Unsendable"]
+__all__ = [
+    "AsyncBotConsumer",
+    "BotConsumer",
+    "Button",
+    "Disconnect",
+    "Form",
+    "Message",
+    "Rating",
+    "Result",
+    "Resume",
+    "Sender",
+    "Unsendable",
+]
 
 
 def __getattr__(name: str) -> Any:

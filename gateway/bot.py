@@ -9,6 +9,8 @@ others:
     result(event: Result)         what became of something sent with a `ref`
     resumed(event: Resume)        an operator has handed the conversation back
     ended(event: Disconnect)      the scope ends
+    filled(form: Form)            a visitor has filled in the widget's form
+    rated(rating: Rating)         a visitor has said how it was
 
 An event without a method is settled by the gateway and disturbs nobody.
 """
@@ -27,13 +29,25 @@ AnyButtons = Sequence[AnyButton | Sequence[AnyButton]]
 """Rows of buttons, or one row. A button is its text, or `(text, data)`, or `{"text": …, "data": …}`."""
 
 
+class Sender(TypedDict):
+    """Who spoke in a room: `id` is the visitor's for good, `name` what they call themselves now."""
+
+    id: str
+    name: str
+
+
 class Message(TypedDict):
-    """What was said. `date` is in seconds since 1970; `redelivered`: an attempt before this one did not finish."""
+    """What was said. `date` is in seconds since 1970; `redelivered`: an attempt before this one did not finish.
+
+    `files` where there are any, each with `id`, `url`, `name`, `type`, `size`; `sender` in a room.
+    """
 
     type: str
     text: str
     message_id: int | str
     date: int
+    files: NotRequired[list[dict[str, Any]]]
+    sender: NotRequired[Sender]
     redelivered: bool
 
 
@@ -44,6 +58,7 @@ class Button(TypedDict):
     data: str
     message_id: NotRequired[int]
     date: NotRequired[int]
+    sender: NotRequired[Sender]
     redelivered: bool
 
 
@@ -74,12 +89,31 @@ class Disconnect(TypedDict):
     redelivered: bool
 
 
+class Form(TypedDict):
+    """`values`: what was filled in, by the names of the fields."""
+
+    type: str
+    values: dict[str, str]
+    redelivered: bool
+
+
+class Rating(TypedDict):
+    """`score` is 1 to 5; `text` may be empty."""
+
+    type: str
+    score: int
+    text: str
+    redelivered: bool
+
+
 HANDLERS = {
     "received": "chat_received_message",
     "pressed": "chat_button",
     "result": "chat_result",
     "resumed": "chat_resume",
     "ended": "chat_disconnect",
+    "filled": "chat_form",
+    "rated": "chat_rating",
 }
 
 
@@ -150,6 +184,10 @@ class BotConsumer(_Bot, SyncConsumer):
         """The conversation waits for an operator, who reads `text`. The bot goes on hearing and may go on talking."""
         self.send({"type": "chat.ask_human", "text": text})
 
+    def typing(self) -> None:
+        """Shows for some seconds that the bot is at work."""
+        self.send({"type": "chat.typing"})
+
     def close(self) -> None:
         """Ends the scope, once the event in hand is done: the session is forgotten, the conversation is not."""
         self.send({"type": "chat.close"})
@@ -171,6 +209,10 @@ class AsyncBotConsumer(_Bot, AsyncConsumer):
     async def ask_human(self, text: str = "") -> None:
         """As BotConsumer.ask_human."""
         await self.send({"type": "chat.ask_human", "text": text})
+
+    async def typing(self) -> None:
+        """As BotConsumer.typing."""
+        await self.send({"type": "chat.typing"})
 
     async def close(self) -> None:
         """As BotConsumer.close."""

@@ -9,7 +9,7 @@ import pytest
 from channels.consumer import SyncConsumer
 
 import gateway
-from gateway import AsyncBotConsumer, BotConsumer, Message, Unsendable
+from gateway import AsyncBotConsumer, BotConsumer, Form, Message, Rating, Unsendable
 from gateway.bot import HANDLERS, button_rows
 from gateway.handlers import Route
 
@@ -37,6 +37,11 @@ class Telegrams(BotConsumer):
     def telegram_message(self, event: Any) -> None: ...
 
 
+class Asks(BotConsumer):
+    def filled(self, form: Form) -> None: ...
+    def rated(self, rating: Rating) -> None: ...
+
+
 class Own(BotConsumer):
     """Writes one handler itself, as in a plain consumer."""
 
@@ -55,6 +60,7 @@ class Own(BotConsumer):
         (Hears, {"received"}),
         (HearsAndFeels, {"received", "pressed"}),
         (Mixed, {"pressed"}),
+        (Asks, {"filled", "rated"}),
         (Telegrams, set()),
     ],
 )
@@ -95,6 +101,7 @@ def test_only_what_was_given_is_sent() -> None:
     bot.reply("b", ["Yes"], "q", parse_mode="HTML")
     bot.edit("q", "c")
     bot.ask_human("d")
+    bot.typing()
     bot.close()
     yes = [[{"text": "Yes", "data": "Yes"}]]
     assert sent == [
@@ -102,6 +109,7 @@ def test_only_what_was_given_is_sent() -> None:
         {"type": "chat.send_message", "text": "b", "buttons": yes, "ref": "q", "parse_mode": "HTML"},
         {"type": "chat.edit_message", "text": "c", "ref": "q"},
         {"type": "chat.ask_human", "text": "d"},
+        {"type": "chat.typing"},
         {"type": "chat.close"},
     ]
 
@@ -114,7 +122,8 @@ async def test_the_async_one_sends_the_same() -> None:
         sent.append(event)
 
     bot.base_send = keep
-    for call, arguments in [("reply", ("a", ["x"], "r")), ("edit", ("r", "b")), ("ask_human", ("c",)), ("close", ())]:
+    calls = {"reply": ("a", ["x"], "r"), "edit": ("r", "b"), "ask_human": ("c",), "typing": (), "close": ()}
+    for call, arguments in calls.items():
         getattr(sync, call)(*arguments)
         await getattr(bot, call)(*arguments)
     assert sent == wanted

@@ -15,7 +15,7 @@ from django.contrib.auth.models import User
 from django.urls import path
 
 from bots.chatty import ChattyBotConsumer
-from gateway import AsyncBotConsumer, BotConsumer, Button, Disconnect, Message, Result, Resume, Unsendable
+from gateway import AsyncBotConsumer, BotConsumer, Button, Disconnect, Form, Message, Rating, Result, Resume, Unsendable
 from gateway.bot import button_rows
 from gateway.errors import Denied, Refused
 from gateway.testing import Chat, Outside, protocols
@@ -242,6 +242,23 @@ class Photographer(SyncConsumer):
 
     def telegram_disconnect(self, event: dict[str, Any]) -> None:
         self.send({"type": "telegram.send_message", "chat_id": 1, "text": event["code"]})
+
+
+class Receptionist(BotConsumer):
+    def filled(self, form: Form) -> None:
+        self.reply(f"Welcome, {form['values']['name']}")
+
+    def rated(self, rating: Rating) -> None:
+        self.typing()
+        self.reply(f"{rating['score']} of 5: {rating['text']}")
+
+
+async def test_a_form_and_a_rating() -> None:
+    async with Chat(Receptionist.as_asgi(), protocol="webchat") as ann:
+        await ann.does("form", values={"name": "Ann"})
+        assert await ann.hears() == "Welcome, Ann"
+        await ann.does("rating", score=4, text="kind")
+        assert await ann.hears() == "4 of 5: kind"
 
 
 async def test_a_protocols_own_events_and_calls() -> None:

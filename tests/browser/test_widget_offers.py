@@ -125,6 +125,17 @@ def test_a_visitor_ends_rates_and_begins_anew(chat: Chat, script: Script) -> Non
     expect(chat.text).to_be_focused()
 
 
+def test_a_rating_that_was_not_taken_is_not_thanked_for(chat: Chat, script: Script) -> None:
+    offer(script, rating=True)
+    script.message(1, 1, "Hello")
+    script.say(type="ended", rate=True)
+    chat.widget.get_by_role("radio", name="1 of 5").check()
+    card = chat.widget.locator(".card")
+    card.get_by_role("button", name="Send").click()
+    script.say(type="error", code="bad_frame", detail="There is nothing to rate.", id=script.wait_for("rate")["id"])
+    expect(card).to_contain_text("This could not be sent.")
+
+
 def test_who_writes_on_after_the_end_goes_on(chat: Chat, script: Script) -> None:
     offer(script)
     script.message(1, 1, "Hello")

@@ -139,6 +139,54 @@ def test_a_theme_and_colours_of_the_site(chat: Chat, script: Script) -> None:
     assert chat.panel.evaluate("node => getComputedStyle(node).backgroundColor") == "rgb(24, 27, 38)"
 
 
+NOISE = """
+* { font: italic 30px/3 cursive !important; letter-spacing: 4px; text-transform: uppercase; color: red;
+  text-align: right; text-indent: 40px; text-shadow: 0 0 3px lime; white-space: nowrap; word-spacing: 9px; }
+body > * { position: relative; width: 100%; max-width: 500px; margin: 20px auto; padding: 30px; transform: rotate(2deg);
+  border: 4px solid green; background: yellow; opacity: .6; }
+button, textarea, section { background: magenta !important; border: 9px solid; }
+"""
+DRESS = """css => {
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(css);
+    document.adoptedStyleSheets = [sheet];
+}"""
+LOOK = """chat => ["launcher", "panel", "heading"].map((name) => {
+    const node = chat.shadowRoot.querySelector(name === "heading" ? "h2" : `.${name}`);
+    const { x, y, width, height } = node.getBoundingClientRect();
+    const style = getComputedStyle(node);
+    const kept = ["color", "backgroundColor", "font", "letterSpacing", "textTransform", "textAlign", "textShadow"];
+    return [x, y, width, height, ...kept.map((key) => style[key])];
+})"""
+
+
+def test_a_pages_rules_for_everything_do_not_reach_it(chat: Chat, script: Script) -> None:
+    chat.page.emulate_media(reduced_motion="reduce")
+    chat.open()
+    script.wait_for("hello")
+    script.welcome()
+    expect(chat.panel).to_be_visible()
+    before = chat.widget.evaluate(LOOK)
+    chat.page.evaluate(DRESS, NOISE)
+    assert chat.page.evaluate("getComputedStyle(document.querySelector('h1')).fontStyle") == "italic"
+    assert chat.widget.evaluate(LOOK) == before
+    # Where it stands, and whether, is the page's to say.
+    chat.page.evaluate("document.adoptedStyleSheets[0].insertRule('switchboard-chat { inset-inline-end: 90px; }')")
+    assert before[1][0] - chat.widget.evaluate(LOOK)[1][0] == 70
+    chat.page.emulate_media(media="print")
+    expect(chat.launcher).to_be_hidden()
+
+
+def test_a_phone_on_its_side_gets_the_whole_screen_too(
+    open_page: OpenPage, gateway: GatewayProcess, shop: HostSite
+) -> None:
+    page = open_page(shop.url, viewport={"width": 844, "height": 390}, has_touch=True, reduced_motion="reduce")
+    chat = Chat(page).open()
+    expect(chat.panel).to_have_attribute("aria-modal", "true")
+    assert chat.panel.bounding_box() == {"x": 0, "y": 0, "width": 844, "height": 390}
+    expect(chat.launcher).to_be_hidden()
+
+
 def test_reduced_motion_is_respected(open_page: OpenPage, gateway: GatewayProcess) -> None:
     chat = Chat(open_page(gateway.url, reduced_motion="reduce")).open()
     expect(chat.panel).to_be_visible()
@@ -158,6 +206,22 @@ def test_the_chat_as_a_page_of_its_own(open_page: OpenPage, gateway: GatewayProc
     expect(chat.bubbles("bot")).to_have_text("You said: hello")
     chat.text.press("Escape")
     expect(chat.panel).to_be_visible()
+
+
+def test_on_a_wide_page_who_types_stands_among_the_words(page: "Page", script: Script, gateway: GatewayProcess) -> None:
+    page.set_viewport_size({"width": 1400, "height": 800})
+    page.goto(f"{gateway.url}/chat/")
+    chat = Chat(page)
+    script.wait_for("hello")
+    script.welcome()
+    script.message(1, 1, "hello")
+    script.say(type="typing", **{"from": "bot"})
+    typing, bubble = chat.widget.locator(".typing"), chat.bubbles("bot")
+    expect(typing).to_be_visible()
+    assert abs(typing.evaluate(LEFT) - bubble.evaluate(LEFT)) < 2
+
+
+LEFT = "node => node.getBoundingClientRect().left"
 
 
 # Rooms

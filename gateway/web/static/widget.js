@@ -206,8 +206,15 @@ const STYLE = `
   --accent: var(--switchboard-accent, light-dark(#3f5bd8, #93a6ff)); --accent-ink: var(--switchboard-accent-ink, light-dark(#fff, #10131f));
   --ground: var(--switchboard-ground, light-dark(#fff, #181b26)); --ink: var(--switchboard-ink, light-dark(#1b1f2d, #e8eaf2));
   --soft: light-dark(#5d6579, #a2aac0); --edge: light-dark(#e3e6ef, #2f3447);
-  font: 15px/1.45 var(--switchboard-font, system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif);
+  --font: 15px/1.45 var(--switchboard-font, system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif);
 }
+/* A page's rules for everything, such as body > *, mean its own; only where we stand is for it to say. */
+:host(:not([full])) {
+  position: fixed !important; width: auto !important; height: auto !important; max-width: none !important; margin: 0 !important;
+  padding: 0 !important; border: 0 !important; background: none !important; opacity: 1 !important; transform: none !important; filter: none !important;
+}
+:where(.launcher, .preview, .panel) { all: initial; color-scheme: inherit; visibility: inherit; }
+.launcher, .preview, .panel { font: var(--font); }
 :host([theme=light]) { color-scheme: light; }
 :host([theme=dark]) { color-scheme: dark; }
 :host([hidden]), [hidden] { display: none !important; }
@@ -236,6 +243,7 @@ svg { width: 24px; height: 24px; fill: none; stroke: currentColor; stroke-width:
 .dismiss { position: absolute; top: 6px; inset-inline-end: 6px; padding: 6px; border-radius: 10px; color: var(--soft); }
 .dismiss svg { width: 20px; height: 20px; }
 @keyframes rise { from { opacity: 0; transform: translateY(10px); } }
+@media print { :host { display: none !important; } }
 @media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }
 `;
 

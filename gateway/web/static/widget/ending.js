@@ -48,7 +48,9 @@ function rating({ talk, say }) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const { score, text } = Object.fromEntries(new FormData(form));
-    talk.ask({ type: "rate", score: Number(score), text }, () => form.replaceWith(make("p", { role: "status" }, say("thanks"))));
+    talk.ask({ type: "rate", score: Number(score), text }, (outcome) => {
+      form.replaceWith(make("p", { role: "status" }, say(outcome?.problem ? "unsent" : "thanks")));
+    });
   });
   return form;
 }

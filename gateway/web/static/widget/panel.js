@@ -3,7 +3,7 @@ import { steer } from "./keys.js";
 import { sheet } from "./style.js";
 
 const NEAR = 60; // pixels from the end that count as being there
-const FULL_SCREEN = "(max-width: 480px)";
+const FULL_SCREEN = "(max-width: 480px), (max-height: 440px)"; // a phone, either way up
 
 /** The panel's frame: its parts by name, their labels, where it is scrolled, and its place on a phone. */
 export class Panel {

@@ -13,6 +13,7 @@ textarea, input { font: inherit; color: inherit; margin: 0; }
 .inside { display: flex; flex-direction: column; height: 100%; }
 header { display: flex; align-items: center; gap: 12px; padding: 14px 12px 13px 20px; border-bottom: 1px solid var(--edge); }
 [dir=rtl] header { padding: 14px 20px 13px 12px; }
+[dir=rtl] .end svg { scale: -1 1; }
 header > div:first-child { flex: 1; min-width: 0; }
 h2 { margin: 0; font-size: 17px; font-weight: 650; letter-spacing: -.01em; line-height: 1.3; }
 .status { margin: 1px 0 0; font-size: 13px; line-height: 1.35; color: var(--soft); }
@@ -93,7 +94,8 @@ textarea::placeholder { color: var(--soft); opacity: 1; }
 :host([full]) .panel { position: absolute; inset: 0; width: auto; height: auto; border: 0; border-radius: 0; box-shadow: none; animation: none; }
 :host([full]) :is(.launcher, .preview, .close) { display: none; }
 :host([full]) :is(.list, .foot, header) { width: 100%; max-width: 760px; margin-inline: auto; }
-@media (max-width: 480px) {
+:host([full]) .typing { margin-inline: max(36px, 50% - 344px); }
+@media (max-width: 480px), (max-height: 440px) {
   :host(:not([full])) .panel { position: fixed; inset: var(--top, 0) 0 auto; width: auto; height: var(--height, 100dvh); border: 0; border-radius: 0; }
   .launcher[aria-expanded=true] { display: none; }
 }
