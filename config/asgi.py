@@ -7,8 +7,7 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django_application = get_asgi_application()
 
-from channels.auth import AuthMiddlewareStack  # noqa: E402  # after Django's set-up: these import models
-from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402  # after Django's set-up: these import models
 from django.urls import path, re_path  # noqa: E402
 
 from bots.chatty import ChattyBotConsumer  # noqa: E402
@@ -26,6 +25,7 @@ from gateway.web.metrics import metrics  # noqa: E402
 from gateway.web.public_socket import PublicChatConsumer  # noqa: E402
 from gateway.web.remote_files import remote_files  # noqa: E402
 from gateway.web.room_socket import RoomChatConsumer  # noqa: E402
+from gateway.web.sessions import with_user  # noqa: E402
 from gateway.web.socket import refuse  # noqa: E402
 from gateway.web.uploads import Uploads  # noqa: E402
 
@@ -45,7 +45,7 @@ application = ProtocolTypeRouter(
                 [
                     path("telegram/<str:bot>/", Webhook()),
                     path("metrics", metrics),
-                    path("chat/poll/", AuthMiddlewareStack(LongPoll.as_asgi())),
+                    path("chat/poll/", with_user(LongPoll.as_asgi())),
                     path("chat/files/", Uploads.as_asgi()),
                     path("chat/files/<uuid:file>/", downloads),
                     path("chat/files/remote/<str:protocol>/<str:bot>/<str:file>/", remote_files),
@@ -54,7 +54,7 @@ application = ProtocolTypeRouter(
             )
         ),
         "websocket": flow_control(
-            AuthMiddlewareStack(
+            with_user(
                 URLRouter(
                     [
                         path("ws/chat/admin/", AdminChatConsumer.as_asgi()),

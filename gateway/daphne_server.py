@@ -73,7 +73,8 @@ class GatewayServer(Server):
         """As Daphne's own, with a queue that a client cannot fill at will."""
         socket = isinstance(protocol, BoundedSocket)
         events = Inflow(protocol.hold, protocol.let_go) if socket else asyncio.Queue[Event]()
-        whole = {"asgi": {"version": "3.0"}, **scope, "extensions": {SERVED: {}}}
+        served = {"write": protocol.write} if socket else {}
+        whole = {"asgi": {"version": "3.0"}, **scope, "extensions": {SERVED: served}}
         application = self.application(whole, events.get, partial(self.handle_reply, protocol))
         self.connections[protocol]["application_instance"] = asyncio.ensure_future(application)
         return events

@@ -15,6 +15,8 @@ from gateway.types import Receive, Scope, Send
 
 logger = logging.getLogger(__name__)
 
+OFTEN = 700, 10, 10
+
 
 class Lifespan:
     """The application map's "lifespan": the gateway runs from `lifespan.startup` to `lifespan.shutdown`."""
@@ -48,6 +50,8 @@ class Lifespan:
             # What lives now lives for ever; without it the oldest generation's collections are felt as pauses.
             gc.collect()
             gc.freeze()
+            # The settings ask for it rarely while things are imported. From now on there is garbage.
+            gc.set_threshold(*OFTEN)
             await send({"type": "lifespan.startup.complete"})
 
     async def _stop(self, send: Send) -> None:

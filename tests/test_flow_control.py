@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from websockets.frames import Frame, Opcode
 
 from gateway import flow
 from gateway.daphne_flow import HELD_BYTES, HELD_EVENTS, Inflow, Outflow
@@ -85,6 +86,7 @@ class Transport:
         self.dataBuffer, self.offset = b"", 0
         self.waits = 0
         self.cut = False
+        self.written: list[bytes] = []
         self.socket = self
 
     @property
@@ -99,6 +101,12 @@ class Transport:
 
     def abort(self) -> None:
         self.cut = True
+
+    def is_closing(self) -> bool:
+        return self.cut
+
+    def write(self, data: bytes) -> None:
+        self.written.append(data)
 
     def get_write_buffer_size(self) -> int:
         return self.waits
@@ -251,6 +259,46 @@ async def test_an_application_that_writes_on_is_ended_without_an_error() -> None
     before = counts.sockets
     await flow_control(application)({"type": "websocket"}, server.receive, server.send)
     assert counts.sockets == before
+
+
+class OpenServer(Server):
+    """As uvicorn's newer socket protocols: it tells where its handshakes stand."""
+
+    handshake_complete, close_sent = True, False
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 65_535, 65_536])
+def test_a_ready_frame_is_what_the_library_would_send(size: int) -> None:
+    text = "é" * (size // 2) + "x" * (size % 2)
+    for one in (text, text, "another"):
+        assert flow.wire(one) == Frame(Opcode.TEXT, one.encode()).serialize(mask=False)
+
+
+def test_a_text_is_put_on_an_open_line_at_once() -> None:
+    server = OpenServer()
+    line = Line(server.receive, server.send, is_socket=True)
+    assert line.write("hello")
+    server.transport.waits = flow.UNSENT_BYTES - 1
+    assert line.write("more")
+    assert server.transport.written == [flow.wire("hello"), flow.wire("more")]
+
+
+@pytest.mark.parametrize("fault", ["slow", "closing", "close_sent", "no_handshake", "unknown"])
+def test_what_would_have_to_wait_goes_the_usual_way(fault: str) -> None:
+    server = Server() if fault == "unknown" else OpenServer()
+    server.transport.waits = flow.UNSENT_BYTES if fault == "slow" else 0
+    server.transport.cut = fault == "closing"
+    if isinstance(server, OpenServer):
+        server.close_sent, server.handshake_complete = fault == "close_sent", fault != "no_handshake"
+    assert not Line(server.receive, server.send, is_socket=True).write("hello")
+    assert not server.transport.written
+
+
+async def test_nothing_is_written_to_whoever_was_given_up() -> None:
+    server = OpenServer(received(text="x" * (FRAME_BYTES + 1)))
+    line = Line(server.receive, server.send, is_socket=True)
+    await line.receive()
+    assert not line.write("hello")
 
 
 async def test_nothing_is_done_twice() -> None:

@@ -1,5 +1,6 @@
 """What a bot's widget offers, and where a visitor's conversation stands. These read the database."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -22,11 +23,15 @@ class Options:
 
 
 def options_of(bot: str) -> Options:
-    row = WidgetOptions.objects.filter(bot__name=bot).first()
-    if row is None:
-        return Options()
-    fields = row.fields
-    return Options(row.uploads, row.rating, row.form if fields else "", fields)
+    return _options_of_all([bot])[bot]
+
+
+def _options_of_all(bots: Collection[str]) -> dict[str, Options]:
+    found = dict.fromkeys(bots, Options())
+    for row in WidgetOptions.objects.filter(bot__name__in=bots).select_related("bot"):
+        fields = row.fields
+        found[row.bot.name] = Options(row.uploads, row.rating, row.form if fields else "", fields)
+    return found
 
 
 def asks_for_rating(conversation: int) -> bool:
@@ -52,11 +57,15 @@ class Sight(NamedTuple):
     standing: Standing | None
 
 
-def look(uuid: UUID, bot: str) -> Sight:
-    """All that a welcome needs."""
-    rows = Conversation.objects.filter(uuid=uuid, bot__name=bot, protocol=PROTOCOL)
-    row = rows.select_related("contact", "holder").first()
-    return Sight(options_of(bot), None if row is None else _standing(row))
+def look(wanted: Collection[tuple[UUID, str]]) -> dict[tuple[UUID, str], Sight]:
+    """All that the welcomes of these conversations with these bots need."""
+    offered = _options_of_all({bot for _, bot in wanted})
+    found = {one: Sight(offered[one[1]], None) for one in wanted}
+    rows = Conversation.objects.filter(uuid__in={uuid for uuid, _ in wanted}, protocol=PROTOCOL)
+    for row in rows.select_related("bot", "contact", "holder"):
+        if (row.uuid, row.bot.name) in found:
+            found[row.uuid, row.bot.name] = Sight(offered[row.bot.name], _standing(row))
+    return found
 
 
 def _standing(row: Conversation) -> Standing:

@@ -1,6 +1,7 @@
 """Which sites' pages may open a socket. An origin is a scheme, a host and a port, compared exactly."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -33,14 +34,19 @@ def _joined(scheme: str, host: str, port: int | None) -> str:
     return f"{scheme}://{host}" if port in (None, DEFAULT_PORTS.get(scheme)) else f"{scheme}://{host}:{port}"
 
 
-def own() -> set[str]:
+def own() -> frozenset[str]:
     """The origin of PUBLIC_URL. Where that is this very machine, by any of its names."""
-    parts = urlsplit(settings.PUBLIC_URL)
+    return _own(settings.PUBLIC_URL)
+
+
+@lru_cache(maxsize=8)
+def _own(public_url: str) -> frozenset[str]:
+    parts = urlsplit(public_url)
     found = normalise(f"{parts.scheme}://{parts.netloc}")
     origins = {found} if found else set()
     if _is_this_machine(parts.hostname or ""):
         origins |= {_joined(parts.scheme, name, parts.port) for name in LOOPBACK_NAMES}
-    return origins
+    return frozenset(origins)
 
 
 def _is_this_machine(host: str) -> bool:
@@ -53,8 +59,13 @@ def _is_this_machine(host: str) -> bool:
     return address.is_loopback or address.is_unspecified
 
 
-def listed(entries: Iterable[str]) -> set[str]:
-    return {origin for origin in map(normalise, entries) if origin is not None}
+def listed(entries: Iterable[str]) -> frozenset[str]:
+    return _listed(tuple(entries))
+
+
+@lru_cache(maxsize=64)
+def _listed(entries: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(origin for origin in map(normalise, entries) if origin is not None)
 
 
 def mistaken(entries: Iterable[str]) -> list[str]:
@@ -76,7 +87,7 @@ def as_sent(scope: Scope) -> str:
 
 def is_static(origin: str) -> bool:
     """Ours, or in the settings: known without asking the database."""
-    return origin in own() | listed(settings.WIDGET_ORIGINS)
+    return origin in own() or origin in listed(settings.WIDGET_ORIGINS)
 
 
 async def may_ask(scope: Scope) -> bool:
@@ -97,7 +108,17 @@ def on_any_list(origin: str) -> bool:
 
 
 def on_list_of(origin: str, bot: str) -> bool:
-    """May a page of that origin talk to that bot? A list of the bot's own replaces the setting. Reads the database."""
-    text = Bot.objects.filter(name=bot).values_list("widget_origins", flat=True).first() or ""
+    """May a page of that origin talk to that bot? Reads the database."""
+    return is_on(lists_of([bot])[bot], origin)
+
+
+def lists_of(bots: Collection[str]) -> dict[str, str]:
+    """What each bot's own list says; "": it has none. Reads the database."""
+    named = Bot.objects.filter(name__in=bots).values_list("name", "widget_origins")
+    return dict.fromkeys(bots, "") | dict(named)
+
+
+def is_on(text: str, origin: str) -> bool:
+    """Is it ours, or on that list? A list of the bot's own replaces the setting."""
     entries = text.splitlines() if text.strip() else settings.WIDGET_ORIGINS
-    return origin in own() | listed(entries)
+    return origin in own() or origin in listed(entries)

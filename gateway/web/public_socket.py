@@ -13,13 +13,14 @@ from gateway import addresses, engine, flow, limits
 from gateway.errors import NotReady
 from gateway.limits import Verdict
 from gateway.types import Receive, Scope, Send
-from gateway.web import bots, frames, history, identity, options, origins, tokens, visitors
+from gateway.web import bots, frames, history, identity, origins, tokens, visitors
 from gateway.web.asides import Asides
 from gateway.web.frames import BadFrame, Button, Frame, Hello, Message
 from gateway.web.identity import BadIdentity, Identified
 from gateway.web.intake import Intake
 from gateway.web.live import Live, Reader, live_of
 from gateway.web.options import Options, Sight
+from gateway.web.reception import reception_of
 from gateway.web.rooms import COMMAND
 from gateway.web.socket import Socket, logger
 from gateway.web.tokens import BadToken
@@ -112,20 +113,20 @@ class PublicChatConsumer(Socket):
         # Before anything is asked of the database.
         if came_back is not None and not await self._keeps_pace(came_back):
             return
-        if not await running.read(origins.on_list_of, str(origins.of(self.scope)), hello.bot):
+        live = live_of(running)
+        if not await reception_of(live).allows(origins.of(self.scope), hello.bot):
             self._refuse_origin(hello.bot)
             return
         visitor = came_back or await self._new_visitor()
         if visitor is None or not await self._takes_place(visitor):
             return
-        live = live_of(running)
         # Tabs are joined before the look for the row: it may be born in between.
         talk = Talk(self, live, hello.bot, visitor)
         self._furnish(talk, hello)
         live.tabs.join(talk.conversation, self)
         self._talk = talk
         try:
-            sight = await running.read(options.look, talk.conversation, hello.bot)
+            sight = await reception_of(live).look(talk.conversation, hello.bot)
         except (NotReady, DatabaseError):
             self._talk = None
             live.tabs.leave(talk.conversation, self)

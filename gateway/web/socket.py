@@ -5,7 +5,7 @@ import contextlib
 import logging
 import sys
 from collections import deque
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from secrets import token_hex
 from typing import Any, ClassVar, cast
 
@@ -59,6 +59,7 @@ class Socket(AsyncConsumer):
     tag: str
     finished: asyncio.Event
     _send: Send
+    _put_on_line: Callable[[str], bool] | None
     _ending: asyncio.Future[None]
     _tasks: "set[asyncio.Task[None]]"
     _unwritten: deque[tuple[str | Begun, int]]
@@ -134,6 +135,8 @@ class Socket(AsyncConsumer):
         return self._unwritten_bytes > most or len(self._unwritten) >= QUEUE_FRAMES
 
     def _write_now(self, text: str) -> None:
+        if self._put_on_line is not None and self._put_on_line(text):
+            return
         sending = cast("Coroutine[Any, Any, None]", self._send({"type": "websocket.send", "text": text}))
         try:
             waits_for = sending.send(None)
@@ -180,6 +183,7 @@ class Socket(AsyncConsumer):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope, self.tag = scope, token_hex(8)
         self._send = send
+        self._put_on_line = (scope.get("extensions") or {}).get(flow.SERVED, {}).get("write")
         self._ending = asyncio.get_running_loop().create_future()
         self._unwritten = deque()
         self._tasks = set()

@@ -1,10 +1,14 @@
 """Hints as frames: who types, that an operator has come or gone, that the conversation was ended."""
 
 import time
+from collections import Counter
 
 from gateway.post import Hint
 from gateway.web import frames, options
 from gateway.web.live import Live
+
+Who = tuple[str, str]
+"""Somebody's user name, and what they are called."""
 
 ONLINE_SECONDS = 45.0
 """A console says that it is there every 20 s."""
@@ -43,7 +47,9 @@ class Whispers:
 
     def _show_watchers(self, conversation: int, hint: Hint) -> None:
         """To everybody who watches where it has changed; else to who has just come."""
-        changed = self.watchers.note(conversation, hint)
+        changed, came = self.watchers.note(conversation, hint)
+        if not changed and not came:
+            return
         present = self.watchers.of(conversation)
         text = frames.encode({"type": "present", "conversation": hint["uuid"], "operators": present})
         for reader in self.live.readers(conversation, "all"):
@@ -67,26 +73,50 @@ class Watchers:
     """The operators who watch each conversation, in any process, by what they said of it lately."""
 
     def __init__(self) -> None:
-        self._here: dict[int, dict[str, tuple[str, str, float]]] = {}
+        self._here: dict[int, Present] = {}
 
-    def note(self, conversation: int, hint: Hint) -> bool:
-        """Whether somebody has come or gone."""
-        before, now = self.of(conversation), time.monotonic()
-        sockets = self._here.setdefault(conversation, {})
-        if hint.get("gone"):
-            sockets.pop(hint["by"], None)
-        else:
-            sockets[hint["by"]] = hint["user"], hint["name"], now
-        kept = {by: seen for by, seen in sockets.items() if now - seen[2] < ONLINE_SECONDS}
-        self._here[conversation] = kept
-        if not kept:
+    def note(self, conversation: int, hint: Hint) -> tuple[bool, bool]:
+        """Whether somebody has come or gone, and whether this socket has only just come."""
+        present = self._here.setdefault(conversation, Present())
+        before, known = set(present.people), hint["by"] in present.sockets
+        present.remove(hint["by"])
+        if not hint.get("gone"):
+            present.add(hint["by"], (hint["user"], hint["name"]))
+        present.remove_silent()
+        if not present.sockets:
             del self._here[conversation]
-        return self.of(conversation) != before
+        return before != set(present.people), not known and not hint.get("gone")
 
     def of(self, conversation: int) -> list[dict[str, str]]:
         """Each once, however many pages they have open."""
-        people = {user: name for user, name, _ in self._here.get(conversation, {}).values()}
+        present = self._here.get(conversation)
+        people = dict(present.people.keys()) if present else {}
         return [{"user": user, "name": people[user]} for user in sorted(people)]
+
+
+class Present:
+    """The sockets that watch a conversation, longest silent first, and whose they are: a thousand pages may tell that
+    they are still there."""
+
+    def __init__(self) -> None:
+        self.sockets: dict[str, tuple[Who, float]] = {}
+        self.people: Counter[Who] = Counter()
+
+    def add(self, socket: str, who: Who) -> None:
+        self.sockets[socket] = who, time.monotonic()
+        self.people[who] += 1
+
+    def remove(self, socket: str) -> None:
+        if socket in self.sockets:
+            who, _ = self.sockets.pop(socket)
+            self.people[who] -= 1
+            if not self.people[who]:
+                del self.people[who]
+
+    def remove_silent(self) -> None:
+        oldest = time.monotonic() - ONLINE_SECONDS
+        while self.sockets and (first := next(iter(self.sockets))) and self.sockets[first][1] < oldest:
+            self.remove(first)
 
 
 _whispers: Whispers | None = None
