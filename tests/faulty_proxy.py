@@ -4,6 +4,7 @@ with FaultyProxy("127.0.0.1", 5432) as line:
     line.latency = 0.2           # seconds for every piece, each way
     line.open = False            # nothing passes and nobody is told, on lines that are there and on new ones
     line.cut_after = 500         # so many bytes from now on, both ways together; then every line is reset
+    line.refuses = b"Upgrade: "  # a line is reset as soon as this passes
     line.reset()                 # all lines that are there
 """
 
@@ -25,6 +26,7 @@ class FaultyProxy:
         self.latency: float = 0.0
         self.open = True
         self.cut_after: int | None = None
+        self.refuses: bytes | None = None
         self.port = 0
         self._target = (host, port)
         self._lines: set[asyncio.StreamWriter] = set()
@@ -46,6 +48,8 @@ class FaultyProxy:
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while piece := await reader.read(PIECE):
+            if self.refuses is not None and self.refuses in piece:
+                raise ConnectionResetError
             await asyncio.sleep(self.latency)
             await self._until_open()
             writer.write(piece[: self.cut_after])

@@ -121,7 +121,30 @@ def closed_with_news(chat: Chat, script: Script) -> None:
     expect(chat.widget.locator(".preview")).to_be_visible()
 
 
-STATES = [talked, empty, form, refused, ended, asked_to_end, in_the_tray, typing, offline, closed_with_news]
+def from_right_to_left(chat: Chat, script: Script) -> None:
+    talked(chat, script)
+    chat.widget.evaluate("chat => chat.setLanguage('ar')")
+    expect(chat.widget.locator(".inside")).to_have_attribute("dir", "rtl")
+
+
+def in_a_room(chat: Chat, script: Script) -> None:
+    chat.page.goto(f"{chat.page.url}chat/?room=tea")
+    script.wait_for("hello", 2)
+    talked(chat, script, room="tea")
+    script.message(7, 7, "Tea?", "visitor", name="Ben")
+    expect(chat.bubbles("other")).to_have_text("Tea?")
+
+
+def turned_away(chat: Chat, script: Script) -> None:
+    talked(chat, script)
+    script.say(type="error", code="bad_origin", detail="Not here.")
+    expect(chat.text).to_be_disabled()
+
+
+STATES = [
+    talked, empty, form, refused, ended, asked_to_end, in_the_tray, typing, offline, closed_with_news,
+    from_right_to_left, in_a_room, turned_away,
+]  # fmt: skip
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 

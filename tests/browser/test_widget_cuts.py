@@ -14,6 +14,7 @@ from tests.gateway_process import GatewayProcess
 CUTS = int(os.environ.get("CUTS") or (500 if os.environ.get("LONG") else 10))
 # A handshake is about 700 bytes both ways, a hello and its welcome as many, a word and its answer 500.
 FARTHEST = 2_500
+SOCKET = b"Upgrade: websocket"
 MOST_WAITING = 4
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(60 + CUTS * 6)]
@@ -35,14 +36,21 @@ def far_shop(line: FaultyProxy, gateway: GatewayProcess) -> Iterator[HostSite]:
         gateway.manage("shell", "-c", ALLOW % "")
 
 
+@pytest.mark.parametrize("refused", [None, SOCKET], ids=["sockets", "requests"])
 def test_nothing_is_lost_and_nothing_doubled(
-    open_page: OpenPage, gateway: GatewayProcess, line: FaultyProxy, far_shop: HostSite, trouble: Trouble
+    open_page: OpenPage,
+    gateway: GatewayProcess,
+    line: FaultyProxy,
+    far_shop: HostSite,
+    trouble: Trouble,
+    refused: bytes | None,
 ) -> None:
     for cut in ("WebSocket connection to", "net::ERR_"):
         trouble.forgive(cut)
+    line.refuses = refused
     chat = Chat(open_page(far_shop.url))
     chat.page.evaluate(WATCH)
-    expect(chat.open().status).to_have_text("Online")
+    expect(chat.open().status).to_have_text("Online", timeout=30_000)
     rng = random.Random(4711)
     said: list[str] = []
     for _ in range(CUTS):

@@ -284,6 +284,21 @@ def test_what_could_not_be_loaded_is_tried_again(page: "Page", gateway: GatewayP
     expect(chat.status).to_have_text("Online")
 
 
+def test_on_a_slow_network_the_button_says_that_it_is_at_work(
+    page: "Page", gateway: GatewayProcess, shop: HostSite
+) -> None:
+    page.goto(shop.url)
+    line = page.context.new_cdp_session(page)
+    slow = {"offline": False, "latency": 600, "downloadThroughput": 20_000, "uploadThroughput": 20_000}
+    line.send("Network.emulateNetworkConditions", slow)
+    chat = Chat(page).open()
+    expect(chat.launcher).to_have_attribute("aria-busy", "true")
+    expect(chat.panel).to_be_visible()
+    expect(chat.launcher).not_to_have_attribute("aria-busy", "true")
+    chat.say("slow")
+    expect(chat.bubbles("bot")).to_have_text(["You said: slow"])
+
+
 def without_sockets(page: "Page") -> None:
     """As on a network whose proxy lets no WebSocket through."""
     page.add_init_script(

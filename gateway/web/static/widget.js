@@ -73,9 +73,12 @@ class SwitchboardChat extends HTMLElement {
 
   /** Opens the panel. A first visit connects only now: nobody is counted who does not ask. */
   open({ focus = true } = {}) {
+    const { launcher, preview } = this.#parts;
     if (!this.isOpen) this.#turn("true");
-    this.#parts.preview.hidden = true;
-    this.#load().then((chat) => this.isOpen && chat.show(focus), () => this.#turn("false"));
+    preview.hidden = true;
+    launcher.ariaBusy = "true";
+    const shown = this.#load().then((chat) => this.isOpen && chat.show(focus), () => this.#turn("false"));
+    shown.finally(() => (launcher.ariaBusy = null));
   }
 
   close() {
@@ -228,6 +231,7 @@ svg { width: 24px; height: 24px; fill: none; stroke: currentColor; stroke-width:
 }
 .launcher:hover { transform: scale(1.05); }
 .launcher[aria-expanded=false] svg + svg, .launcher[aria-expanded=true] svg:first-child { display: none; }
+.launcher[aria-busy] svg { animation: wait .7s infinite alternate; }
 .badge {
   position: absolute; top: -3px; inset-inline-end: -3px; min-width: 22px; padding: 0 6px; border-radius: 11px;
   background: #c8203a; color: #fff; font-size: 12px; font-weight: 650; line-height: 22px; text-align: center;
@@ -242,6 +246,7 @@ svg { width: 24px; height: 24px; fill: none; stroke: currentColor; stroke-width:
 .show strong { font-size: 12.5px; color: var(--soft); }
 .dismiss { position: absolute; top: 6px; inset-inline-end: 6px; padding: 6px; border-radius: 10px; color: var(--soft); }
 .dismiss svg { width: 20px; height: 20px; }
+@keyframes wait { to { opacity: .2; } }
 @keyframes rise { from { opacity: 0; transform: translateY(10px); } }
 @media print { :host { display: none !important; } }
 @media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }

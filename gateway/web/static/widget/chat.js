@@ -3,6 +3,12 @@ import { List } from "./list.js";
 import { Panel } from "./panel.js";
 import { Talk } from "./talk.js";
 import { speaker } from "./words.js";
+// What those import in turn is asked for with them: on a slow network another round is half a second.
+import "./dom.js";
+import "./keys.js";
+import "./line.js";
+import "./shelf.js";
+import "./style.js";
 
 const TYPING_SHOWN = 6_000;
 const PAGE = 50;
@@ -96,7 +102,6 @@ export class Chat {
     if (name) this.talk.tell({ type: "name", name });
     else this.talk.say(text, files);
   }
-
 
   #change(words) {
     this.talk.withdraw(words);

@@ -56,6 +56,7 @@ a { color: inherit; text-underline-offset: 2px; }
 .last > .meta, .message:has(+ .later) > .meta, [data-state=sending] > .meta, [data-state=failed] > .meta { display: block; }
 .visitor { align-items: flex-end; --start: 54px; --after: 0px; }
 .visitor > .name, .system > .name, .quiet { position: absolute; clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden; white-space: nowrap; }
+.visitor > .meta { text-align: end; }
 .visitor > .bubble { background: var(--accent); color: var(--accent-ink); }
 .visitor[data-state=sent] > .meta::after { content: " ✓" / ""; }
 .operator > .bubble { background: var(--human); }
