@@ -43,6 +43,8 @@ class Guarded(Coroutine[Any, Any, Any]):
             return self._inner.throw(*error)
         except (SystemExit, KeyboardInterrupt) as ending:
             raise harmless(ending) from ending
+        finally:
+            del error  # Its traceback holds this frame: with it in here, neither would ever be free of the other.
 
     def close(self) -> None:
         self._inner.close()

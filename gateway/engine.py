@@ -8,6 +8,7 @@ A message's trip: `accept` → writer (row committed) → `_committed` → Lane.
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -18,7 +19,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.utils import timezone
 
-from gateway import bot_tasks, dialect, hints, layers, node, owners, queries, recovery
+from gateway import __version__, bot_tasks, dialect, hints, layers, node, owners, queries, recovery
 from gateway.announcer import Announcer
 from gateway.conversations import Lanes
 from gateway.deadlines import Deadlines
@@ -128,6 +129,7 @@ class Engine:
         self._operators: dict[int, float] = {}
         self._own_operators: dict[int, float] = {}
         self._held: set[UUID] = set()
+        self._used = self.time(), time.process_time()
 
     # Start and stop
 
@@ -327,12 +329,20 @@ class Engine:
         now = self.time()
         ages = {user: round(now - at, 1) for user, at in self._own_operators.items()}
         return {
+            "version": __version__,
             "operators": [[user, age] for user, age in ages.items() if age < self.holder_timeout],
             "conversations": len(self.lanes),
             "waiting": self.writer.waiting,
             "queued": len(self.outbox),
             "lag": round(max(self.watch.lag, 0.0), 3),
+            "processor": round(self._processor_share(), 3),
+            "intakes": [f"{name} {bot}" for name, server in self.protocols.items() for bot in server.intakes()],
         }
+
+    def _processor_share(self) -> float:
+        """How much of a core this process has used since it was last asked."""
+        before, self._used = self._used, (self.time(), time.process_time())
+        return (self._used[1] - before[1]) / max(self._used[0] - before[0], 0.001)
 
     def health(self) -> dict[str, str]:
         """What is wrong, part by part; empty when all is well."""

@@ -9,6 +9,7 @@ import contextlib
 import contextvars
 import json
 import time
+import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -151,7 +152,7 @@ class Instance:
         self._fed: Fed | None = None
         self._disposed = False
         # An empty context: started inside a request it would inherit, and leak, that request's thread.
-        self._task = asyncio.create_task(self._run(), context=contextvars.Context())
+        self._task: asyncio.Task[None] | None = asyncio.create_task(self._run(), context=contextvars.Context())
         self._task.add_done_callback(self._done)
 
     async def _run(self) -> None:
@@ -161,6 +162,11 @@ class Instance:
         about.set({name: self.scope[key] for name, key in NAMED})
         try:
             await (self._application or get_default_application())(self.scope, self.receive, self.send)
+        except asyncio.CancelledError as error:
+            # Its traceback holds the frames, and what they hold holds it: some fifteen kilobytes, which would wait for
+            # the rarest of the garbage collector's rounds.
+            traceback.clear_frames(error.__traceback__)
+            raise
         except (SystemExit, KeyboardInterrupt) as error:
             raise harmless(error) from error
 
@@ -232,7 +238,7 @@ class Instance:
     def offer(self, row: InRow, event: Event) -> "asyncio.Future[Outcome]":
         """Feeds a row; the future says what became of it."""
         fed = Fed(row, event, asyncio.get_running_loop().create_future())
-        if self._task.done():
+        if self._task is None or self._task.done():
             fed.settle(Outcome(begun=False, error=self._error()))
         else:
             self._offered = fed
@@ -242,7 +248,8 @@ class Instance:
     def dispose(self) -> None:
         """Ends the instance without a word."""
         self._disposed = True
-        self._task.cancel()
+        if self._task is not None:
+            self._task.cancel()
 
     def _hand_over(self) -> None:
         if self._offered is None or self._asked is None or self._asked.done():
@@ -267,7 +274,7 @@ class Instance:
         return Outcome(begun=True, ended=ended, session=json.loads(session))
 
     def _error(self) -> BaseException | None:
-        if self._task.cancelled():
+        if self._task is None or self._task.cancelled():
             return asyncio.CancelledError("The handler was cancelled")
         return self._task.exception()
 
@@ -284,7 +291,9 @@ class Instance:
                 fed.settle(Outcome(begun=True, error=error))
         had_row = self._fed is not None or self._offered is not None
         self._fed = self._offered = None
-        if not self._disposed and not had_row:
+        if self._disposed:
+            self._task = None
+        elif not had_row:
             self._over(self, error)
 
     @property
@@ -292,7 +301,9 @@ class Instance:
         """Where its handler is now: file, line and function."""
         if self._place.thread is not None:
             return thread_stands_at(self._place.thread)
-        return "a queue: no thread is free" if self._place.busy else task_stands_at(self._task)
+        if self._place.busy or self._task is None:
+            return "a queue: no thread is free"
+        return task_stands_at(self._task)
 
     @property
     def is_settled(self) -> bool:
@@ -310,7 +321,7 @@ class Instance:
 
     @property
     def alive(self) -> bool:
-        return not self._task.done()
+        return self._task is not None and not self._task.done()
 
 
 class DirectSend:

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import traceback
-from collections import deque
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +55,7 @@ class Lane:
         self.address: dict[str, Any] = conversation.address
         self.route = route
         self.in_hand: InRow | None = None
-        self._queue: deque[InRow] = deque()
+        self._queue: list[InRow] = []
         self._left_in_rows = self._missed = False
         self._instance: Instance | None = None
         self._place: Place | None = None
@@ -96,7 +95,7 @@ class Lane:
         if row.begun is not None:
             self._note_taken(row)
         if _comes_first(row):
-            self._queue.appendleft(row)
+            self._queue.insert(0, row)
         elif self._left_in_rows or len(self._queue) >= LONGEST_QUEUE:
             self._left_in_rows = self._missed = True
         else:
@@ -151,7 +150,7 @@ class Lane:
                     await self._reload()
                 if not self._queue:
                     break
-                self.in_hand = self._queue.popleft()
+                self.in_hand = self._queue.pop(0)
                 await self._feed_in_turn(self.in_hand)
                 self.in_hand = None
         except NotReady:

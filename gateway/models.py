@@ -75,6 +75,7 @@ class Node(models.Model):
     place = models.CharField(max_length=128, help_text="host and process id, for people")
     beat = models.BigIntegerField(default=0)
     started_at = models.DateTimeField(default=timezone.now)
+    beaten_at = models.DateTimeField(null=True, blank=True, help_text="the last beat, by the database's clock")
     told = JSONText(null=True, blank=True, help_text="what it says of itself at every beat")
 
     def __str__(self) -> str:
@@ -181,9 +182,6 @@ class Conversation(models.Model):
 
     part = models.SmallIntegerField(default=0, db_default=0, editable=False)
     handed_rev = models.BigIntegerField(default=0, db_default=0, editable=False)
-
-    owner = models.ForeignKey(Node, null=True, blank=True, on_delete=models.SET_NULL)
-    lease_until = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints: ClassVar = [

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from django.db import DataError, IntegrityError, OperationalError, connection
 from django.db.models import F
+from django.db.models.functions import Now
 
 from gateway.errors import AlreadyRunning, LeaseLost
 from gateway.models import Node
@@ -110,7 +111,7 @@ def _watch(found: Node) -> None:
 
 def beat(node: Node, told: dict[str, Any] | None = None) -> bool:
     """Moves the beat. False: somebody else has taken the lease, because this process did not move for seconds."""
-    return Node.objects.filter(pk=node.pk).update(beat=F("beat") + 1, told=told) == 1
+    return Node.objects.filter(pk=node.pk).update(beat=F("beat") + 1, beaten_at=Now(), told=told) == 1
 
 
 def leave(node: Node) -> None:

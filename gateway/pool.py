@@ -285,7 +285,7 @@ class Place(Executor):
 
     def __init__(self, pool: Executor) -> None:
         self._pool = pool
-        self._calls: deque[Work] = deque()
+        self._calls: list[Work] = []  # Hardly ever more than one: an empty deque takes ten times an empty list's room.
         self._lock = threading.Lock()
         self.busy = False
         self.thread: int | None = None
@@ -306,7 +306,7 @@ class Place(Executor):
         self._calls[0].run()
         self.thread = None
         with self._lock:
-            self._calls.popleft()
+            self._calls.pop(0)
             more = self.busy = bool(self._calls)
         if more:
             self._pool.submit(self._run_one)

@@ -35,6 +35,10 @@ class ProtocolServer(ABC):
         """What this process leads (`engine.members.leads`) has changed: it takes in for those bots what one process
         has to ask for, and for no others. Called after `start` as well."""
 
+    def intakes(self) -> list[str]:
+        """The bots for which this process asks the outside, or has told it where to bring what comes."""
+        return []
+
     @abstractmethod
     async def stop_accepting(self) -> None:
         """Takes nothing more in; returns once nothing is half accepted. Deliveries go on."""

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import multiprocessing
-import os
 import socket
 import struct
 import threading
@@ -14,6 +13,7 @@ from typing import Any, Self
 from websockets.asyncio.client import connect
 
 from tests.gateway_process import GatewayProcess
+from tests.usage import memory
 
 MEGABYTE = 1024 * 1024
 MASK = b"\x01\x02\x03\x04"
@@ -31,9 +31,7 @@ class FlowProcess(GatewayProcess):
     @property
     def memory(self) -> int:
         """Bytes in RAM."""
-        assert self.process is not None
-        with open(f"/proc/{self.process.pid}/statm") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
+        return memory(self)
 
 
 def frame(payload: bytes = b"", *, first: int = 0x81, masked: bool = True, length: bytes | None = None) -> bytes:

@@ -1,6 +1,6 @@
 """What an idle conversation and an idle socket cost in memory, on the real process, and whether it comes back.
 
-.venv/bin/python -m tests.measure_memory [conversations] [sockets] [seconds of a soak]
+.venv/bin/python -m tests.measure_memory [conversations] [sockets] [seconds of a soak] [conversations that are let go]
 """
 
 import asyncio
@@ -11,7 +11,10 @@ import time
 
 from websockets.asyncio.client import ClientConnection, connect
 
+from tests.chaos.clients import answered
+from tests.chaos.lab import lab
 from tests.flow_process import FlowProcess
+from tests.usage import memory, processor
 
 KIB = 1024
 TOGETHER = 25
@@ -72,6 +75,32 @@ async def measure_conversations(gateway: FlowProcess, conversations: int) -> Non
     print(f"as many again after their end: {(again - after) / conversations / KIB:+.1f} KiB each", flush=True)
 
 
+def measure_evicted(conversations: int) -> None:
+    """All stay open; a tenth of them comes at a time, by polling, so that what grows with them is seen."""
+    with lab("counter", CONVERSATION_TIMEOUT="7200", IDLE_INSTANCES_MAX="1000") as here:
+        here.gateway.start()
+        step, before = conversations // 10, 0
+        warm = here.people(200, first=1)
+        for number in range(-1, 11):
+            people = warm if number < 0 else here.people(step, first=1000 + number * step)
+            used = processor(here.gateway)
+            for person in people:
+                person.says("hello")
+            here.wait(lambda people=people: answered(people, 1), "the answers", within=600)  # type: ignore[misc]
+            cost = (processor(here.gateway) - used) / len(people)
+            time.sleep(2)
+            before = before or memory(here.gateway)
+            now, count = memory(here.gateway), max(number + 1, 0) * step
+            print(
+                f"{count} open conversations: {now / KIB / KIB:.0f} MiB, {(now - before) / max(count, 1) / KIB:.2f} "
+                f"KiB each; a message {cost * 1e6:.0f} µs of processor",
+                flush=True,
+            )
+        used = processor(here.gateway)
+        time.sleep(20)
+        print(f"idle: {(processor(here.gateway) - used) / 20:.1%} of a core", flush=True)
+
+
 async def soak(gateway: FlowProcess, seconds: float) -> None:
     begun, talks = time.monotonic(), 0
     samples: list[int] = []
@@ -87,7 +116,9 @@ async def soak(gateway: FlowProcess, seconds: float) -> None:
     print(f"soak of {seconds:g} s, {talks} conversations: {slope / KIB:+.0f} KiB from the second quarter to the last")
 
 
-def main(conversations: str = "2000", sockets: str = "500", seconds: str = "0") -> None:
+def main(conversations: str = "2000", sockets: str = "500", seconds: str = "0", evicted: str = "0") -> None:
+    if int(evicted):
+        measure_evicted(int(evicted))
     # Each in a process of its own: what one leaves of the heap, the next would be given.
     for job in (
         lambda gateway: measure_sockets(gateway, int(sockets)),

@@ -1,6 +1,7 @@
 """Idle instances leave the process, and nobody notices: what they keep is in the session."""
 
 import asyncio
+import gc
 import threading
 import time
 from typing import Any
@@ -204,6 +205,21 @@ async def test_an_operator_holds_who_was_let_go(start: StartEngine, django_user_
     await engine.release(uuid, operator)
     assert await chat.heard(3) == ["hello 1", "yes", "a human? yes 1"]
     await until(lambda: not len(engine.lanes), "the eviction")
+
+
+@BOTH
+async def test_who_is_let_go_leaves_nothing_for_the_garbage_collector(start: StartEngine, consumer: Any) -> None:
+    engine = await start(consumer.as_asgi(), IDLE_INSTANCES_MAX=0)
+    await talked(engine, *range(1, 6))
+    gc.collect()
+    gc.disable()
+    try:
+        await talked(engine, *range(10, 40))
+        await asyncio.sleep(0.1)
+        left = gc.collect() / 30
+    finally:
+        gc.enable()
+    assert left < 30, f"{left} objects each; with the frames of its application they are a hundred"
 
 
 async def test_a_restart_after_an_eviction_goes_on(start: StartEngine) -> None:

@@ -60,6 +60,9 @@ class Server(ProtocolServer):
             elif bot.name not in self._intakes and not self.engine.stopping:
                 self._start_intake(bot)
 
+    def intakes(self) -> list[str]:
+        return sorted(self._intakes)
+
     def _start_intake(self, bot: TelegramBot) -> None:
         if not self.engine.routes(self.scope_type, bot.name):
             log.error("Bot %r takes nothing in: the application map has no application for it", bot.name)

@@ -32,6 +32,7 @@ PAGES = [
     Page("console-announcements", "Announce", "announce", Role.LEAD),
     Page("console-people", "People", "people", Role.ADMINISTER),
     Page("console-audit", "Audit log", "audit", Role.LEAD),
+    Page("console-nodes", "Nodes", "nodes", Role.LEAD),
 ]
 
 

@@ -1,7 +1,18 @@
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path, re_path
 
-from gateway.web import announcements, audit_page, dashboard, health, people, replies, transcripts, views, widget_files
+from gateway.web import (
+    announcements,
+    audit_page,
+    dashboard,
+    health,
+    nodes_page,
+    people,
+    replies,
+    transcripts,
+    views,
+    widget_files,
+)
 from gateway.web.signing_in import paced
 
 # A key that every database can hold.
@@ -23,6 +34,7 @@ urlpatterns = [
         name="console-login",
     ),
     path("console/audit/", audit_page.audit_page, name="console-audit"),
+    path("console/nodes/", nodes_page.nodes_page, name="console-nodes"),
     path("console/replies/", replies.replies, name="console-replies"),
     path("console/replies/new/", replies.reply, name="console-reply-new"),
     path("console/replies/<int:pk>/", replies.reply, name="console-reply"),

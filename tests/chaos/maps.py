@@ -19,6 +19,7 @@ Event = dict[str, Any]
 class Counter(SyncConsumer):
     """Counts its messages in the session. Its answer says which message it was and what the count was."""
 
+    state_in_session = True
     extras: ClassVar[Event] = {}
 
     def telegram_message(self, event: Event) -> None:
