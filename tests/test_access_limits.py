@@ -131,6 +131,32 @@ async def test_an_address_has_so_many_sockets(web: Web, limited: Any, caplog: py
     await web.socket(**from_address("8.8.4.4"))
 
 
+async def test_a_place_is_free_once_its_client_has_left(
+    web: Web, limited: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not only once its last words are committed: a page that is loaded anew comes back before that."""
+    limited.SOCKETS_PER_ADDRESS = limited.SOCKETS_PER_VISITOR = 1
+    limits.current.cache_clear()
+    committed, accept = asyncio.Event(), web.engine.accept
+
+    async def late(inbounds: Any) -> Any:
+        await committed.wait()
+        return await accept(inbounds)
+
+    monkeypatch.setattr(web.engine, "accept", late)
+    client = await web.socket(**from_address("8.8.4.4"))
+    await client.send("hello", token=None)
+    token = (await client.expect("welcome"))["token"]
+    await client.send("message", id="last", text="hush")
+    await client.wire.send_input({"type": "websocket.disconnect", "code": 1001})
+    await asyncio.sleep(0.05)
+    assert not client.wire.future.done()
+    again = await web.socket(**from_address("8.8.4.4"))
+    await again.send("hello", token=token)
+    await again.expect("welcome")
+    committed.set()
+
+
 async def test_no_place_is_lost_however_sockets_end(web: Web, limited: Any) -> None:
     limited.SOCKETS_PER_ADDRESS = 2
     limits.current.cache_clear()

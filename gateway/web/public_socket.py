@@ -11,7 +11,7 @@ from django.db import DatabaseError
 
 from gateway import addresses, engine, flow, limits
 from gateway.errors import NotReady
-from gateway.limits import Verdict
+from gateway.limits import Places, Verdict
 from gateway.types import Receive, Scope, Send
 from gateway.web import bots, frames, history, identity, origins, tokens, visitors
 from gateway.web.asides import Asides
@@ -57,7 +57,7 @@ class PublicChatConsumer(Socket):
         self._limits = limits.current()
         self._pace = self._limits.pace()
         self._address: str | None = None
-        self._has_place = False
+        self._places: list[tuple[Places, object]] = []
         self._following: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,8 +65,7 @@ class PublicChatConsumer(Socket):
         try:
             await super().__call__(scope, receive, send)
         finally:
-            if self._has_place:
-                self._limits.addresses_sockets.leave(self._address)
+            self._give_places_back()
 
     async def refusal(self) -> str | None:
         if not await origins.may_ask(self.scope):
@@ -74,9 +73,8 @@ class PublicChatConsumer(Socket):
                 f"origin {origins.as_sent(self.scope)} may not open the public socket. It is on no list: "
                 "see WIDGET_ORIGINS, and the widget origins of each bot."
             )
-        if self._address is not None and not self._limits.addresses_sockets.take(self._address):
+        if self._address is not None and not self._takes(self._limits.addresses_sockets, self._address):
             return f"{self._address} has as many sockets open as SOCKETS_PER_ADDRESS allows."
-        self._has_place = self._address is not None
         return None
 
     def weigh(self) -> Verdict:
@@ -118,7 +116,7 @@ class PublicChatConsumer(Socket):
             self._refuse_origin(hello.bot)
             return
         visitor = came_back or await self._new_visitor()
-        if visitor is None or not await self._takes_place(visitor):
+        if visitor is None or not await self._has_room(visitor):
             return
         # Tabs are joined before the look for the row: it may be born in between.
         talk = Talk(self, live, hello.bot, visitor)
@@ -130,7 +128,7 @@ class PublicChatConsumer(Socket):
         except (NotReady, DatabaseError):
             self._talk = None
             live.tabs.leave(talk.conversation, self)
-            self._limits.visitors_sockets.leave(visitor)
+            self._give_back(self._limits.visitors_sockets, visitor)
             raise
         await self._welcome(talk, sight, hello, hello.since if came_back else 0, identified)
 
@@ -178,11 +176,26 @@ class PublicChatConsumer(Socket):
         await self._turn_away("a visitor comes back faster than MESSAGES_PER_SECOND or MESSAGES_PER_MINUTE allows.")
         return False
 
-    async def _takes_place(self, visitor: UUID) -> bool:
-        if self._limits.visitors_sockets.take(visitor):
+    async def _has_room(self, visitor: UUID) -> bool:
+        if self._takes(self._limits.visitors_sockets, visitor):
             return True
         await self._turn_away("a visitor has as many sockets open as SOCKETS_PER_VISITOR allows.")
         return False
+
+    def _takes(self, places: Places, key: object) -> bool:
+        if not places.take(key):
+            return False
+        self._places.append((places, key))
+        return True
+
+    def _give_back(self, places: Places, key: object) -> None:
+        self._places.remove((places, key))
+        places.leave(key)
+
+    def _give_places_back(self) -> None:
+        for places, key in self._places:
+            places.leave(key)
+        self._places.clear()
 
     async def _turn_away(self, reason: str) -> None:
         logger.warning("Socket closed: %s", reason)
@@ -246,6 +259,10 @@ class PublicChatConsumer(Socket):
             await talk.reader.catch_up(await talk.live.read(*newest))
         await talk.live.follow_as_visitor(talk.reader, conversation, talk.rev)
 
+    def gone(self) -> None:
+        # At once: whoever loads a page anew comes back before this socket's last words are committed.
+        self._give_places_back()
+
     async def ended(self) -> None:
         if self._talk is not None and self._tasks:
             accepted = asyncio.create_task(self._talk.intake.until_accepted())
@@ -256,7 +273,6 @@ class PublicChatConsumer(Socket):
         if self._talk is not None:
             self._talk.live.leave(self._talk.reader)
             self._talk.live.tabs.leave(self._talk.conversation, self)
-            self._limits.visitors_sockets.leave(self._talk.visitor)
 
 
 def welcome(talk: Talk, seq: int, rev: int) -> str:

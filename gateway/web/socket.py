@@ -85,6 +85,9 @@ class Socket(AsyncConsumer):
         """One frame. May raise BadFrame, NotReady and what the database raises: the client is told."""
         raise NotImplementedError
 
+    def gone(self) -> None:
+        """The client has left."""
+
     async def ended(self) -> None:
         """Nothing is read or written any more. Its tasks still run."""
 
@@ -217,6 +220,7 @@ class Socket(AsyncConsumer):
             event = await receive()
             if event["type"] == "websocket.disconnect":
                 self._over = True
+                self.gone()
             else:
                 await self._take(event)
 
