@@ -38,20 +38,23 @@ chat_bots = [
 # A name in TELEGRAM_BOTS that has no line of its own.
 any_other = re_path("", ChattyBotConsumer.as_asgi())
 
+pages = [
+    path("metrics", metrics),
+    path("chat/poll/", with_user(LongPoll.as_asgi())),
+    path("chat/files/", Uploads.as_asgi()),
+    path("chat/files/<uuid:file>/", downloads),
+    path("chat/files/remote/<str:protocol>/<str:bot>/<str:file>/", remote_files),
+    re_path("", limit_body(django_application)),
+]
+
 application = ProtocolTypeRouter(
     {
-        "http": flow_control(
-            URLRouter(
-                [
-                    path("telegram/<str:bot>/", Webhook()),
-                    path("metrics", metrics),
-                    path("chat/poll/", with_user(LongPoll.as_asgi())),
-                    path("chat/files/", Uploads.as_asgi()),
-                    path("chat/files/<uuid:file>/", downloads),
-                    path("chat/files/remote/<str:protocol>/<str:bot>/<str:file>/", remote_files),
-                    re_path("", limit_body(django_application)),
-                ]
-            )
+        "http": URLRouter(
+            [
+                # Of its answers nobody has to be made to read them: they fit into any line.
+                path("telegram/<str:bot>/", Webhook()),
+                re_path("", flow_control(URLRouter(pages))),
+            ]
         ),
         "websocket": flow_control(
             with_user(

@@ -239,26 +239,31 @@ class Engine:
         if self.draining or self.writer.waiting > LONGEST_QUEUE:
             refused("accept", "draining" if self.draining else "writer_full")
             raise NotReady("The gateway is stopping, or has more to write than it can.")
+        jobs = [self.submit(self._accept_operation(inbound)) for inbound in inbounds]
         try:
-            async with asyncio.timeout(ACCEPT_SECONDS):
-                jobs = [self.submit(self._accept_operation(inbound)) for inbound in inbounds]
-                await asyncio.gather(*jobs, return_exceptions=True)
-                receipts = [await self._receipt(inbound, job) for inbound, job in zip(inbounds, jobs, strict=True)]
-                self.metrics.received(inbounds, receipts)
-                return receipts
-        except TimeoutError:
-            refused("accept", "too_slow")
-            raise NotReady(f"Could not be stored within {ACCEPT_SECONDS} s.") from None
+            await asyncio.wait(jobs, timeout=ACCEPT_SECONDS)
+        finally:
+            late = [job for job in jobs if job.cancel()]
+        if late:
+            raise _too_slow()
+        receipts = [
+            job.result()() if job.exception() is None else await self._without_words(inbound, job)
+            for inbound, job in zip(inbounds, jobs, strict=True)
+        ]
+        self.metrics.received(inbounds, receipts)
+        return receipts
 
-    async def _receipt(self, inbound: Inbound, job: "asyncio.Future[Callable[[], Receipt]]") -> Receipt:
+    async def _without_words(self, inbound: Inbound, job: "asyncio.Future[Callable[[], Receipt]]") -> Receipt:
         """An update that cannot be written as it is becomes a dead letter: refused, it would come again for ever."""
         error = job.exception()
-        if error is None:
+        if error is None or isinstance(error, NotReady) or inbound.update_id is None:
             return job.result()()
-        if isinstance(error, NotReady) or inbound.update_id is None:
-            raise error
         logger.error("An update of bot %s could not be written (%s).", inbound.bot, type(error).__name__)
-        return (await self.submit(self._accept_operation(dead_letter(inbound, error))))()
+        try:
+            async with asyncio.timeout(ACCEPT_SECONDS):
+                return (await self.submit(self._accept_operation(dead_letter(inbound, error))))()
+        except TimeoutError:
+            raise _too_slow() from None
 
     def _accept_operation(self, inbound: Inbound) -> Accept:
         protocol, bot = inbound.protocol, inbound.bot
@@ -524,6 +529,11 @@ class Engine:
 def _set_current(engine: Engine | None) -> None:
     global _current
     _current = engine
+
+
+def _too_slow() -> NotReady:
+    refused("accept", "too_slow")
+    return NotReady(f"Could not be stored within {ACCEPT_SECONDS} s.")
 
 
 def _log_failure(future: "asyncio.Future[Any]") -> None:

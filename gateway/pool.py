@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from django.db import connections
@@ -61,13 +62,33 @@ class Work:
             self.future.set_result(result)
 
 
+class Bell:
+    """A semaphore made of a queue, whose waiting is the interpreter's own: `threading`'s takes several locks for it."""
+
+    __slots__ = ("_rings",)
+
+    def __init__(self) -> None:
+        self._rings: SimpleQueue[None] = SimpleQueue()
+
+    def ring(self) -> None:
+        self._rings.put(None)
+
+    def wait(self, seconds: float | None) -> bool:
+        """Whether it rang within that time."""
+        try:
+            self._rings.get(timeout=seconds)
+        except Empty:
+            return False
+        return True
+
+
 class Worker(threading.Thread):
     """One thread of a pool. `since`: when its call began; None between calls."""
 
     def __init__(self, pool: "Pool") -> None:
         super().__init__(name=pool.name, daemon=True)  # A handler that hangs must not hang the end of the process.
         self.since: float | None = None
-        self.bell = threading.Semaphore(0)
+        self.bell = Bell()
         self.work: Work | None = None
         self.allowance = pool.allowance
         self._pool = pool
@@ -85,10 +106,10 @@ class Worker(threading.Thread):
 
     def _wait(self) -> bool:
         """Whether there is work to do. A thread without any gives its database connections back, then itself."""
-        if self._pool.next_for(self) or self.bell.acquire(timeout=UNUSED_CONNECTION_SECONDS):
+        if self._pool.next_for(self) or self.bell.wait(UNUSED_CONNECTION_SECONDS):
             return self.work is not None
         self._close_connections()
-        while not self.bell.acquire(timeout=SURPLUS_SECONDS if self._pool.has_surplus else None):
+        while not self.bell.wait(SURPLUS_SECONDS if self._pool.has_surplus else None):
             if self._pool.leaves(self):
                 return False
         return self.work is not None
@@ -132,7 +153,7 @@ class Pool(ThreadPoolExecutor):
                 # The last that fell idle: those that are not needed stay so, and leave.
                 worker, _ = self._idle.popitem()
                 worker.work = work
-                worker.bell.release()
+                worker.bell.ring()
                 return work.future
             self._waiting.append(work)
             if len(self._workers) < self.size:
@@ -150,7 +171,7 @@ class Pool(ThreadPoolExecutor):
                 self._waiting.clear()
             for worker in self._idle:
                 self._workers.discard(worker)
-                worker.bell.release()
+                worker.bell.ring()
             self._idle.clear()
             self._wanted.notify()
         for work in dropped:
@@ -195,7 +216,7 @@ class Pool(ThreadPoolExecutor):
             self._full = False
             if self._closed:
                 self._workers.discard(worker)
-                worker.bell.release()
+                worker.bell.ring()
             else:
                 self._idle[worker] = None
             return False

@@ -83,7 +83,6 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is slow inside a test is the machine, and no database that is away. Tests of that set times of their own."""
     monkeypatch.setattr("gateway.engine.ACCEPT_SECONDS", 20.0)
     monkeypatch.setattr("gateway.engine.READ_SECONDS", 20.0)
-    monkeypatch.setattr("gateway.telegram.webhook.ACCEPT_SECONDS", 20.0)
 
 
 Caller = Callable[..., Any]

@@ -5,6 +5,7 @@ import hmac
 import logging
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from time import monotonic
 
 from django.conf import settings
@@ -65,6 +66,16 @@ def tokens() -> dict[str, str]:
     return named
 
 
+def is_known(bot: str) -> bool:
+    """As `bot in tokens()`; every update asks."""
+    return bot in _names(settings.TELEGRAM_BOT_TOKEN, tuple(settings.TELEGRAM_BOTS.items()))
+
+
+@lru_cache(maxsize=1)
+def _names(*_: object) -> frozenset[str]:
+    return frozenset(tokens())
+
+
 def webhook_url(bot: str) -> str:
     return f"{settings.TELEGRAM_WEBHOOK_URL}/telegram/{bot}/"
 
@@ -73,4 +84,9 @@ def webhook_secret(bot: str) -> str:
     """What Telegram must show: the setting, or one derived from the instance's own key for each bot."""
     if settings.TELEGRAM_WEBHOOK_SECRET:
         return str(settings.TELEGRAM_WEBHOOK_SECRET)
-    return hmac.digest(settings.SECRET_KEY.encode(), f"telegram webhook of {bot}".encode(), "sha256").hex()
+    return _derived_secret(settings.SECRET_KEY, bot)
+
+
+@lru_cache(maxsize=256)
+def _derived_secret(key: str, bot: str) -> str:
+    return hmac.digest(key.encode(), f"telegram webhook of {bot}".encode(), "sha256").hex()
