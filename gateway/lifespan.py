@@ -16,7 +16,9 @@ from gateway.types import Receive, Scope, Send
 
 logger = logging.getLogger(__name__)
 
-OFTEN = 700, 10, 10
+# Allocations, and collections of the younger generation, between two looks for garbage. As often as Python does it by
+# itself, all open sockets are looked through for every few that come: half of what opening them cost.
+SELDOM = 10_000, 20, 100
 # How long a thread may compute before another gets its turn. The loop gives its own away with every frame that it
 # writes; beside busy handlers Python's 5 ms for each of them add up to what everybody waits.
 TURN_SECONDS = 0.001
@@ -54,8 +56,7 @@ class Lifespan:
             # What lives now lives for ever; without it the oldest generation's collections are felt as pauses.
             gc.collect()
             gc.freeze()
-            # The settings ask for it rarely while things are imported. From now on there is garbage.
-            gc.set_threshold(*OFTEN)
+            gc.set_threshold(*SELDOM)
             sys.setswitchinterval(TURN_SECONDS)
             await send({"type": "lifespan.startup.complete"})
 
