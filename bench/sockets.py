@@ -119,6 +119,7 @@ class Visitors:
         self.latencies: list[float] = []
         self.all_welcomed = asyncio.Event()
         self.conversation = ""
+        self.trouble = ""
         self.over = False
         self._wanted = 0
         self._said = 0
@@ -132,6 +133,8 @@ class Visitors:
             socket.send({"type": "hello", "token": None, "since": 0, "bot": "bot"})
         self.sockets += opened
         await asyncio.wait_for(self.all_welcomed.wait(), OPEN_SECONDS)
+        if self.trouble:
+            raise ConnectionError(self.trouble)
 
     def _heard(self, socket: Socket, payload: bytes) -> None:
         if payload.startswith(MESSAGE):
@@ -145,7 +148,8 @@ class Visitors:
             if self.welcomed == self._wanted:
                 self.all_welcomed.set()
         elif payload.startswith(b'{"type":"error"'):
-            raise ConnectionError(payload.decode())
+            self.trouble = payload.decode()
+            self.all_welcomed.set()
 
     def say(self, socket: Socket) -> None:
         if not self.over:

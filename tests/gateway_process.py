@@ -215,9 +215,9 @@ class GatewayProcess:
         return run_manage({**self.env, **env}, *arguments)
 
 
-def run_manage(env: Mapping[str, str], *arguments: str) -> str:
+def run_manage(env: Mapping[str, str], *arguments: str, within: float = 60) -> str:
     command = [sys.executable, "manage.py", *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=dict(env), capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=dict(env), capture_output=True, text=True, timeout=within, check=False)
     assert done.returncode == 0, f"{arguments[0]} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
     return done.stdout
 
