@@ -63,6 +63,7 @@ class GatewayProcess:
         data_dir: Path | None = None,
     ) -> None:
         self.server = server
+        self.root = ROOT
         self.port = free_port()
         self.data_dir = data_dir or Path(tempfile.mkdtemp(prefix="gateway-"))
         self.log_file = self.data_dir / f"gateway-{self.port}.log"
@@ -95,7 +96,7 @@ class GatewayProcess:
         self.prepare()
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                self._command(), cwd=ROOT, env=self.env, stdout=log, stderr=log, start_new_session=True
+                self._command(), cwd=self.root, env=self.env, stdout=log, stderr=log, start_new_session=True
             )
         atexit.register(self.kill)
         if ready:
