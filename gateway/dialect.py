@@ -1,6 +1,7 @@
 """The chat dialect of ASGI: under which name an event is fed, and what an event that a bot sends asks for."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from gateway.errors import Unsendable
@@ -24,8 +25,9 @@ NEUTRAL_KEYS = (
 LINGUA_FRANCA = "telegram"
 
 
+@lru_cache(maxsize=2000)
 def feeding_name(protocol: str, method: str, route: Route) -> str | None:
-    """The first name that the application has a handler for; None where it has none."""
+    """The first name that the application has a handler for; None where it has none. A message asks several times."""
     return next((name for name in _names(protocol, method) if route.handles(name)), None)
 
 

@@ -166,6 +166,9 @@ class Clocks:
         return False
 
     async def _bots_turn(self, chat: Chat, turn: Turn, *, first: bool) -> bool:
+        now = self._time()
+        if not self._waiters and self._bots_wait(now, turn.rank) <= 0:
+            return self._take(chat, turn, now)  # Nobody to be put in order with.
         granted: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiters, Waiter(turn.rank, next(self._numbers), chat, turn, granted))
         self._grant()
