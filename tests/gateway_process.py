@@ -117,6 +117,7 @@ class GatewayProcess:
             return [sys.executable, "manage.py", "serve"]
         application = f"tests.maps:{name}" if (name := self.env.get("TEST_MAP")) else "config.asgi:application"
         limits = ["--ws-max-size", "131072", "--ws-per-message-deflate", "false"]
+        limits += ["--http", "gateway.uvicorn_patience:PatientHttp"]
         place = ["--host", "127.0.0.1", "--port", str(self.port)]
         return [sys.executable, "-m", "uvicorn", application, *place, *limits]
 
