@@ -37,7 +37,7 @@ const composer = new Composer(part("composer"), me, { say, typing: (conversation
 const replies = new Replies(composer, part("text"), part("replies"), part("open-replies"));
 const notify = new Notify({ sound: part("sound"), notify: part("notify") });
 const presence = new Presence(part("presence"), me);
-const person = new Person(part("person"), me, {
+const person = new Person(part("card"), me, {
   open: go, may, tag: (tag) => ask("tag", { tag }), untag: (tag) => ask("untag", { tag }), ban: () => dialogs.ban(() => ask("ban")), unban: () => ask("unban"),
 });
 const dialogs = new Dialogs({ assign: (to) => ask("assign", { to }) });
@@ -204,7 +204,7 @@ function open(uuid) {
 }
 
 function showRows(transcript) {
-  part("transcript").replaceChildren(...transcript.items);
+  part("rows").replaceChildren(...transcript.items);
   part("older").hidden = !transcript.more;
 }
 
@@ -325,6 +325,7 @@ part("close").addEventListener("click", () => dialogs.close(() => ask("close")))
 part("back").addEventListener("click", () => go(""));
 part("older").addEventListener("click", older);
 part("more").addEventListener("click", () => askForList(list.last));
+for (const chosen of part("export").elements.kind) chosen.addEventListener("click", () => (chosen.formAction = `/console/conversations/${current}/export/${chosen.value}/`));
 part("clear").addEventListener("click", () => filters.clear());
 part("show-person").addEventListener("click", togglePerson);
 addEventListener("hashchange", () => open(location.hash.slice(1)));

@@ -8,6 +8,7 @@ export class Replies {
   #composer;
   #text;
   #box;
+  #opener;
   #all = [];
   #shown = [];
   #at = 0;
@@ -17,6 +18,7 @@ export class Replies {
     this.#composer = composer;
     this.#text = text;
     this.#box = box;
+    this.#opener = opener;
     text.addEventListener("input", () => this.#look());
     text.addEventListener("keydown", (event) => this.#key(event), true);
     text.addEventListener("blur", () => setTimeout(() => this.#close(), 150));
@@ -62,7 +64,7 @@ export class Replies {
     const none = make("li", { role: "option", "aria-selected": "false", "aria-disabled": "true" }, "No reply has this in it.");
     this.#box.replaceChildren(...(rows.length ? rows : [none]));
     this.#box.hidden = false;
-    this.#text.setAttribute("aria-expanded", "true");
+    this.#opener.setAttribute("aria-expanded", "true");
     if (rows.length) this.#text.setAttribute("aria-activedescendant", `reply-${this.#at}`);
   }
 
@@ -91,7 +93,7 @@ export class Replies {
 
   #close() {
     this.#box.hidden = true;
-    this.#text.setAttribute("aria-expanded", "false");
+    this.#opener.setAttribute("aria-expanded", "false");
     this.#text.removeAttribute("aria-activedescendant");
   }
 }

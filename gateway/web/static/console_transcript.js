@@ -123,7 +123,7 @@ function draw(node, frame, mend) {
     ...choices(frame, mend),
   ]));
   // The button that was pressed is gone: whoever works by keyboard stays where they are.
-  if (focused) node.closest("ol")?.focus();
+  if (focused) node.closest("[role=log]")?.focus();
 }
 
 function event({ text, at }) {
