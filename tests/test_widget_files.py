@@ -122,6 +122,13 @@ def test_every_language_says_everything(language: str) -> None:
         assert set(re.findall(r"\{\w+\}", found[key])) == set(re.findall(r"\{\w+\}", text)), key
 
 
+@pytest.mark.parametrize("language", ["ar", "fr", "pt", "ru"])
+def test_where_one_is_written_otherwise_than_two_the_number_stands_by_itself(language: str) -> None:
+    assert re.fullmatch(
+        r"[^{}]+: \{n\}", words(f"words_{language}")["unread"].replace("\u202f", " ").replace(" :", ":")
+    )
+
+
 def test_the_button_knows_every_language() -> None:
     listed = ", ".join(f'"{language}"' for language in ["en", *LANGUAGES])
     assert f"const LANGUAGES = [{listed}];" in ENTRY.read_text()

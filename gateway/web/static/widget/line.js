@@ -108,6 +108,7 @@ export class Line {
   // Some networks let no WebSocket through. Each way is tried in turn, since the gateway may be what is away.
   async #otherWay() {
     this.#unopened = 0;
+    this.#failures = Math.max(0, this.#failures - 1); // The other way has not failed yet: it need not wait longer than this one did.
     if (this.#Poll) this.#Poll = null;
     else this.#Poll = await import("./poll.js").then((part) => part.Poll, () => null);
   }

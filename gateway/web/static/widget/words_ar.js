@@ -4,7 +4,7 @@ export default {
   heading: "المحادثة",
   open: "فتح المحادثة",
   close: "إغلاق المحادثة",
-  unread: "{n} غير مقروءة",
+  unread: "غير مقروءة: {n}",
   dismiss: "إخفاء",
   connecting: "جارٍ الاتصال…",
   online: "متصل",

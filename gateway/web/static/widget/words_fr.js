@@ -4,7 +4,7 @@ export default {
   heading: "Discussion",
   open: "Ouvrir la discussion",
   close: "Fermer la discussion",
-  unread: "{n} non lus",
+  unread: "Non lus : {n}",
   dismiss: "Masquer",
   connecting: "Connexion…",
   online: "En ligne",

@@ -4,7 +4,7 @@ export default {
   heading: "Chat",
   open: "Abrir o chat",
   close: "Fechar o chat",
-  unread: "{n} não lidas",
+  unread: "Não lidas: {n}",
   dismiss: "Dispensar",
   connecting: "Conectando…",
   online: "Conectado",
