@@ -59,7 +59,7 @@ def order(long: bool) -> Finding:
         talking.start()
         torment(here, size, watch)
         talking.join()
-        books = the_books(here, size)
+        books = the_books(here, size.updates)
     kept = not (books.lost or books.unanswered or books.inversions or books.pending or books.unexpected)
     bounded = books.answers.doubles <= books.unknowns and books.miscounted == 0
     figure = (
@@ -109,11 +109,11 @@ def freeze(victim: GatewayProcess) -> None:
     victim.wait_until_ready(within=90)
 
 
-def the_books(here: Nodes, size: Size) -> Books:
-    books = Books(Plan("counter", size.updates, (), database="PostgreSQL"))
+def the_books(here: Nodes, said: int) -> Books:
+    books = Books(Plan("counter", said, (), database="PostgreSQL"))
     updates = here.telegram.bot.updates
     try:
-        until(lambda: len(updates.confirmed) >= size.updates, "the last update is not acknowledged", 180)
+        until(lambda: len(updates.confirmed) >= said, "the last update is not acknowledged", 180)
         until(lambda: not unsettled(here.any), "the last word is not settled", 180)
     except AssertionError as error:
         raise AssertionError(f"{error}\n{here.log_text()}") from None

@@ -10,6 +10,8 @@ from tests.fake_telegram import FakeTelegram, FakeUser, in_thread
 from tests.gateway_process import GatewayProcess
 from tests.private_servers import PrivatePostgres, PrivateRedis, missing_private_servers, until
 
+POLLERS_PART = 17  # Of the bot "bot" on Telegram; test_parts says that it stays so.
+
 
 @dataclass
 class Nodes:
@@ -64,6 +66,14 @@ def owned(here: Nodes) -> list[int]:
     """How many parts each node has."""
     sql = "SELECT count(p.number) FROM gateway_node n LEFT JOIN gateway_part p ON p.owner_id = n.id GROUP BY n.id"
     return sorted(row[0] for row in read(here.any, sql))
+
+
+def leader(here: Nodes) -> GatewayProcess:
+    """The one that polls."""
+    sql = f"""SELECT n.place FROM gateway_part p JOIN gateway_node n ON n.id = p.owner_id
+              WHERE p.number = {POLLERS_PART}"""
+    pid = int(read(here.any, sql)[0][0].rpartition(" ")[2])
+    return next(one for one in here.gateways if one.process and one.process.pid == pid)
 
 
 def balanced(here: Nodes, count: int) -> bool:

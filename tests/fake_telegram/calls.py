@@ -41,7 +41,8 @@ def refusal(error: BotApiError) -> Reply:
 @dataclass(eq=False, slots=True)
 class Call:
     """One call of a method. Times are of the monotonic clock; `reply` is what Telegram decided, whether or not the
-    client ever got it; `early`: it came before the end of a flood wait."""
+    client ever got it; `early`: it came before the end of a flood wait; `peer`: the
+    address that it came from."""
 
     bot: str
     method: str
@@ -50,6 +51,7 @@ class Call:
     ended: float | None = None
     reply: Reply | None = None
     early: bool = False
+    peer: str = ""
 
     @property
     def chat_id(self) -> Any:

@@ -173,7 +173,7 @@ class FakeTelegram:
             reply = refusal(BotApiError(401, "Unauthorized"))
             return web.json_response(reply.body, status=reply.status)
         try:
-            call = Call(bot.name, method, await read_params(request))
+            call = Call(bot.name, method, await read_params(request), peer=request.remote or "")
         except ValueError:
             return web.json_response(refusal(BotApiError(400, "Bad Request: can't parse parameters")).body, status=400)
         self.calls.append(call)
