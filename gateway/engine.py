@@ -339,6 +339,7 @@ class Engine:
             "conversations": len(self.lanes),
             "waiting": self.writer.waiting,
             "queued": len(self.outbox),
+            "parked": self.outbox.parked(),
             "lag": round(max(self.watch.lag, 0.0), 3),
             "processor": round(self._processor_share(), 3),
             "intakes": [f"{name} {bot}" for name, server in self.protocols.items() for bot in server.intakes()],

@@ -245,6 +245,14 @@ class Clocks:
         known = self._chat(chat)
         known.parked_until = max(known.parked_until, self._time() + seconds)
 
+    @property
+    def bot_parked(self) -> float:
+        """For how many seconds the whole bot must not call."""
+        return max(self._parked_until - self._time(), 0.0)
+
+    def park_bot(self, seconds: float) -> None:
+        self._parked_until = max(self._parked_until, self._time() + seconds)
+
     def flooded(self, chat: str, seconds: float) -> None:
         """The outside has just asked for a wait and has not said whose it is.
 
@@ -253,12 +261,12 @@ class Clocks:
         """
         until = self._time() + seconds
         if not chat:
-            self._parked_until = max(self._parked_until, until)
+            self.park_bot(seconds)
             return
         self.park(chat, seconds)
         self._refused[chat] = until
         if any(name != chat and abs(end - until) <= SAME_END_SECONDS for name, end in self._refused.items()):
-            self._parked_until = max(self._parked_until, until)
+            self.park_bot(seconds)
 
     def let_in(self) -> None:
         """A call was answered otherwise: it is not the whole bot that is sent away."""

@@ -106,6 +106,10 @@ class Members:
             if other != self._me:
                 known, looks = before.get(other, (beat, 0))
                 self._beats[other] = beat, looks + 1 if beat == known else 0
+        for other, waits in seen.parked.items():
+            if self._beats[other][1] == 0:  # What an old beat said is over by now.
+                for protocol, bot, seconds in waits:
+                    self._engine.outbox.park(protocol, bot, seconds)
         self._owners = seen.owners
         self.peers = frozenset(self._beats)
 

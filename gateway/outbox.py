@@ -80,6 +80,16 @@ class Outbox:
         for clocks in self._clocks.values():
             clocks.pace(share)
 
+    def parked(self) -> list[tuple[str, str, float]]:
+        """The bots that the outside has sent away as a whole, and for how long."""
+        waits = [(protocol, bot, round(clocks.bot_parked, 1)) for (protocol, bot), clocks in self._clocks.items()]
+        return [wait for wait in waits if wait[2] > 0]
+
+    def park(self, protocol: str, bot: str, seconds: float) -> None:
+        """Another process was told so."""
+        if protocol in self._engine.protocols:
+            self._clocks_for(protocol, bot).park_bot(seconds)
+
     def parts(self) -> set[int]:
         return {lane.part for lane in self._backlog.lanes()}
 

@@ -16,18 +16,21 @@ Owners = dict[int, int | None]
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """`beats`, by node; `operators`: those whose sockets are open at other nodes, and how long ago that was seen."""
+    """`beats`, by node; `operators`: those whose sockets are open at other nodes, and how long ago that was seen;
+    `parked`, by node: bots that must not call, and for how long from its beat on."""
 
     beats: dict[int, int]
     owners: Owners
     operators: list[tuple[int, float]]
+    parked: dict[int, list[tuple[str, str, float]]]
 
 
 def look(me: int) -> Seen:
     nodes = list(Node.objects.values_list("pk", "beat", "told"))
     owners: Owners = dict(Part.objects.values_list("number", "owner_id"))
     operators = [(user, ago) for pk, _, told in nodes if pk != me for user, ago in (told or {}).get("operators", ())]
-    return Seen({pk: beat for pk, beat, _ in nodes}, owners, operators)
+    parked = {pk: told["parked"] for pk, _, told in nodes if pk != me and told and told.get("parked")}
+    return Seen({pk: beat for pk, beat, _ in nodes}, owners, operators, parked)
 
 
 def prepare() -> None:

@@ -95,6 +95,17 @@ async def test_a_wait_of_the_bot_holds_everything() -> None:
     assert min(passed) >= 0.2
 
 
+async def test_a_wait_that_another_process_was_told_of() -> None:
+    one, other = clocks(), clocks()
+    one.flooded("", 0.2)
+    other.park_bot(one.bot_parked)
+    assert not other.is_ready("7", BOT)
+    began = time.monotonic()
+    await other.turn("7", BOT)
+    assert time.monotonic() - began > 0.15
+    assert one.bot_parked == other.bot_parked == 0
+
+
 @pytest.mark.parametrize(
     ("events", "whole_bot"),
     [
