@@ -28,14 +28,21 @@ class Hearing:
     def __init__(self, engine: "Engine") -> None:
         self._engine = engine
         self._pks: dict[int, None] = {}
+        self._reading: frozenset[int] = frozenset()
         self._task: asyncio.Task[None] | None = None
 
     def has_heard(self, conversation: Conversation) -> bool:
         """Whether nothing that another process wrote before this commit is still unread here."""
+        if self.is_behind(conversation.pk):
+            return False  # What was written here meanwhile may wait to be read as well, and comes first.
         if not conversation.handed_rev:
             return True
         lane = self._engine.lanes.known(conversation.pk)
         return lane is not None and lane.heard >= conversation.handed_rev
+
+    def is_behind(self, conversation: int) -> bool:
+        """Its rows are to be read, or being read."""
+        return conversation in self._pks or conversation in self._reading
 
     def hear(self, pks: Iterable[int]) -> None:
         self._pks |= dict.fromkeys(pks)
@@ -68,12 +75,15 @@ class Hearing:
     async def _read(self, pks: list[int]) -> None:
         for pk in pks:  # Who is rung while this is read is read again.
             del self._pks[pk]
+        self._reading = frozenset(pks)
         try:
             found = await self._engine.read(queries.left_for_owner, pks, MOST_ROWS)
             queued = await self._engine.read(leaving.answers_of, pks, MOST_ROWS)
         except BaseException:
             self._pks |= dict.fromkeys(pks)
             raise
+        finally:
+            self._reading = frozenset()
         for one in found:
             if (
                 one.conversation.part in self._engine.members.mine

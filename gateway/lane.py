@@ -418,7 +418,8 @@ class Lane:
     def _answer(self, asked: Outbound, row: InRow, ordinal: int, *, reports: bool) -> None:
         """Where nothing is in its way outside it is marked as it is written."""
         outbox, again = self.engine.outbox, row.feedings
-        place = "" if again else outbox.at_once(self.protocol, self.bot, self.pk, self.address, asked)
+        waits = again or self.engine.hearing.is_behind(self.pk)
+        place = "" if waits else outbox.at_once(self.protocol, self.bot, self.pk, self.address, asked)
         heard = self.heard if place else None
         say = Say(self.pk, asked, Sender.BOT, row.pk, ordinal, again, reports, at_once=heard)
         said = self.engine.say_later(say)
