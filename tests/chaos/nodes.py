@@ -68,12 +68,15 @@ def owned(here: Nodes) -> list[int]:
     return sorted(row[0] for row in read(here.any, sql))
 
 
-def leader(here: Nodes) -> GatewayProcess:
-    """The one that polls."""
-    sql = f"""SELECT n.place FROM gateway_part p JOIN gateway_node n ON n.id = p.owner_id
-              WHERE p.number = {POLLERS_PART}"""
+def owner(here: Nodes, part: int) -> GatewayProcess:
+    sql = f"SELECT n.place FROM gateway_part p JOIN gateway_node n ON n.id = p.owner_id WHERE p.number = {part}"
     pid = int(read(here.any, sql)[0][0].rpartition(" ")[2])
     return next(one for one in here.gateways if one.process and one.process.pid == pid)
+
+
+def leader(here: Nodes) -> GatewayProcess:
+    """The one that polls."""
+    return owner(here, POLLERS_PART)
 
 
 def balanced(here: Nodes, count: int) -> bool:
