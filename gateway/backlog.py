@@ -143,7 +143,7 @@ class Backlog:
 
     def _take(self, stream: Stream, row: OutRow) -> None:
         """Behind all that its lane has; where the lane is full, or has left something in the table, it stays there."""
-        if row.pk in self.rows:
+        if row.pk in self.rows or row.part not in self._mine:  # It may have gone to another process while it was read.
             return
         lane = self._home(stream, row)
         # One that does not move must not take the room of all others.
@@ -163,7 +163,13 @@ class Backlog:
             if home.protocol in self._engine.protocols and not self._closed:
                 stream = self._stream(home.protocol, home.bot, announcement=False)
                 lane = self._home(stream, home)
-                lane.leaving, lane.left, lane.missed = False, True, True
+                lane.left = lane.missed = True
+
+    def stay(self, parts: frozenset[int]) -> None:
+        """They stay with this process after all: what comes goes on in the lanes whose last call is still under way."""
+        for lane in self._lanes.values():
+            if lane.part in parts:
+                lane.leaving = False
 
     def lanes(self) -> list[Lane]:
         return list(self._lanes.values())

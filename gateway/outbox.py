@@ -58,7 +58,7 @@ class Outbox:
         self._closed = False
         # Takes a committed row; takes what is queued, before anything else is said; finds what others have queued.
         self.put, self.load, self.look = self._backlog.put, self._backlog.load, self._backlog.look
-        self.adopt = self._backlog.adopt
+        self.adopt, self.stay = self._backlog.adopt, self._backlog.stay
         self._share = 1.0
         self.floods = self.unknown = self.retried = 0
 

@@ -63,6 +63,7 @@ def begin(engine: "Engine", parts: Parts, found: Found) -> None:
     for lane in engine.lanes.all():
         if lane.part in parts:
             lane.stay()
+    engine.outbox.stay(parts)
     engine.outbox.adopt(found.queued)
     set_clocks(engine, found.clocks)  # Before anything is fed, which sets them anew.
     for conversation in found.waiting:

@@ -7,7 +7,7 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from bots.chatty import ChattyBotConsumer
-from gateway import backlog, outbox, writer
+from gateway import backlog, leaving, outbox, writer
 from gateway.engine import Engine
 from gateway.errors import Later, Refused, Unknown
 from gateway.models import Conversation, Message, Status
@@ -204,3 +204,54 @@ async def test_a_call_that_the_process_died_under_is_counted_and_logged(
     assert once._texts() == []
     logged = [record for record in caplog.records if getattr(record, "event", "") == "unknown_send"]
     assert sorted(record.row for record in logged) == [sent.pk, unknown.pk]  # type: ignore[attr-defined]
+
+
+# Other processes
+
+
+@pytest.mark.parametrize("reading", ["of_stream", "rows"])
+async def test_what_goes_elsewhere_while_it_is_read_is_left_there(
+    start: StartEngine, monkeypatch: pytest.MonkeyPatch, reading: str
+) -> None:
+    engine = await start(ChattyBotConsumer.as_asgi())
+    chat = Chat(engine, 1)
+    place = await met(chat)
+    outside(engine).faults = [Refused("no")]
+    await say(engine, place, range(2))
+    refused, sent = await until_all_sent(chat)
+    assert (refused.status, sent.status) == (Status.FAILED, Status.SENT)
+    read, part = getattr(leaving, reading), sent.conversation.part
+
+    def slowly(*arguments: Any) -> Any:
+        found = read(*arguments)
+        engine.members.mine -= {part}
+        return found
+
+    monkeypatch.setattr(leaving, reading, slowly)
+    await elsewhere(Say(place, words("2")) if reading == "of_stream" else Resend(refused.pk, "ann"))
+    await until(lambda: part not in engine.members.mine, "the reading")
+    await asyncio.sleep(0.1)
+    assert len(engine.outbox) == 0
+    assert chat._texts() == ["1"]
+    assert len(await chat.rows(status=Status.QUEUED)) == 1
+
+
+async def test_what_stays_after_all_goes_on_behind_its_late_call(start: StartEngine) -> None:
+    engine = await start(ChattyBotConsumer.as_asgi())
+    chat = Chat(engine, 1)
+    place = await met(chat)
+    outside(engine).delay = 0.5
+    await say(engine, place, range(1))
+
+    async def calling() -> bool:
+        return bool(await chat.rows(status=Status.SENDING))
+
+    await eventually(calling, "a call")
+    late = await engine.outbox.let_go(engine.members.mine, 0.01)
+    assert late
+    await engine.members._take_up(late)
+    outside(engine).delay = 0.0
+    await say(engine, place, range(1, 2))
+    await chat.sent(1)
+    await say(engine, place, range(2, 3))
+    assert await chat.heard(3) == ["0", "1", "2"]
