@@ -91,7 +91,7 @@ class Members:
         for dead, (beat, looks) in tuple(self._beats.items()):
             if looks >= DEAD_AFTER_LOOKS:
                 await self._bury(dead, beat)
-        if None in seen.owners.values():
+        if None in seen.owners.values() and not self._engine.stopping:
             await self._engine.read(owners.claim_free, self._me)
             await self._take_up(await self._unowned(), recover=True)
         await self._take_up(await self._unowned())
@@ -117,6 +117,8 @@ class Members:
         """What the rows say is this process's, and it does not run yet."""
         seen = await self._engine.read(owners.look, self._me)
         self._owners = seen.owners
+        if self._engine.stopping:
+            return frozenset()  # What is being handed over looks the same, and must not come back.
         return frozenset(number for number, owner in seen.owners.items() if owner == self._me) - self.mine
 
     async def _bury(self, dead: int, beat: int) -> None:
