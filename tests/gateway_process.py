@@ -116,8 +116,7 @@ class GatewayProcess:
         if self.server == "daphne":
             return [sys.executable, "manage.py", "serve"]
         application = f"tests.maps:{name}" if (name := self.env.get("TEST_MAP")) else "config.asgi:application"
-        limits = ["--ws-max-size", "131072", "--ws-per-message-deflate", "false"]
-        limits += ["--http", "gateway.uvicorn_patience:PatientHttp"]
+        limits = ["--http", "gateway.uvicorn_patience:PatientHttp", "--ws", "gateway.uvicorn_sockets:BoundedSocket"]
         place = ["--host", "127.0.0.1", "--port", str(self.port)]
         return [sys.executable, "-m", "uvicorn", application, *place, *limits]
 

@@ -94,8 +94,6 @@ def test_a_slow_reader_is_not_dropped_and_gets_all_of_it(gateway: FlowProcess) -
     ids=["small frames", "large frames", "echoes unread", "empty frames", "pings", "fragments"],
 )
 def test_a_flooding_writer_costs_little_and_holds_nobody_up(gateway: FlowProcess, path: str, raw: bytes) -> None:
-    if gateway.server == "uvicorn" and raw in SPLINTERS:
-        pytest.skip("uvicorn parses all of what it has read at once; an application hears of it too late")
     base = p99(asyncio.run(round_trips(gateway, 3)))
     with Peak(gateway) as peak, flooding(gateway, path, raw) as written:
         beside = p99(asyncio.run(round_trips(gateway, 5)))

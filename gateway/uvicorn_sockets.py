@@ -1,0 +1,147 @@
+"""uvicorn's sockets with the bounds of `serve`: `uvicorn --ws gateway.uvicorn_sockets:BoundedSocket`.
+
+uvicorn parses all that it has read at once, so that an application hears too late of what is in it.
+"""
+
+import logging
+import time
+from typing import Any
+
+from uvicorn._types import ASGIReceiveEvent
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.exceptions import ProtocolError
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.server import ServerProtocol
+
+from gateway.flow import FLOODING, FRAME_BYTES, FRAME_TOO_LARGE, counts
+
+FRAGMENTS = 1024
+PINGS = 200
+PINGS_SECONDS = 2.0
+# A client that has much to say is listened to in turns, so that the others are heard in between.
+SLICE_BYTES = 1024
+SLICES_A_TURN = 16
+REFUSED_SECONDS = 2.0
+
+
+class Parser(ServerProtocol):
+    """Counts what has no size. Without compression, whatever uvicorn was told."""
+
+    _fragments = 0
+    _pings = 0
+    _pings_since = 0.0
+
+    def recv_frame(self, frame: Frame) -> None:
+        if frame.opcode in (Opcode.PING, Opcode.PONG):
+            if self._is_flood():
+                self._refuse(FLOODING, "too many pings")
+                return
+        elif frame.opcode is not Opcode.CLOSE:
+            self._fragments = 0 if frame.fin else self._fragments + 1
+            if self._fragments > FRAGMENTS:
+                self._refuse(FRAME_TOO_LARGE, "too many fragments")
+                return
+        super().recv_frame(frame)
+
+    def fail(self, code: int, reason: str = "") -> None:
+        super().fail(FRAME_TOO_LARGE if code == CloseCode.MESSAGE_TOO_BIG else code, reason)
+
+    def _is_flood(self) -> bool:
+        now = time.monotonic()
+        if now - self._pings_since > PINGS_SECONDS:
+            self._pings, self._pings_since = 0, now
+        self._pings += 1
+        return self._pings > PINGS
+
+    def _refuse(self, code: int, reason: str) -> None:
+        self.fail(code, reason)
+        self.parser_exc = ProtocolError(reason)
+
+
+class BoundedSocket(WebSocketsSansIOProtocol):
+    """Parses no faster than its application listens. What breaks the rules is answered with a code and then with
+    silence, instead of a cut line."""
+
+    _held = False
+    _deaf = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.conn = Parser(max_size=FRAME_BYTES, logger=logging.getLogger("uvicorn.error"))
+        self._unparsed = bytearray()
+
+    def data_received(self, data: bytes) -> None:
+        if not self._deaf:
+            self._unparsed += data
+            self._parse()
+
+    async def receive(self) -> ASGIReceiveEvent:
+        event = await super().receive()
+        if self._unparsed and not self.read_paused:
+            self._hold()  # uvicorn lets the line go on, and what is here already comes first.
+            self.loop.call_soon(self._parse)
+        return event
+
+    def _parse(self) -> None:
+        for _ in range(SLICES_A_TURN):
+            if self.read_paused or self._deaf or not self._unparsed:
+                break
+            part = bytes(self._unparsed[:SLICE_BYTES])
+            del self._unparsed[:SLICE_BYTES]
+            super().data_received(part)
+        if self._deaf or self.disconnected:
+            self._unparsed.clear()
+        elif self._unparsed:
+            self._hold()
+            if not self.read_paused:
+                self.loop.call_soon(self._parse)
+        elif self._held:
+            self._let_go()
+
+    def _hold(self) -> None:
+        self._held = True
+        if not self.transport.is_closing():
+            self.transport.pause_reading()
+
+    def _let_go(self) -> None:
+        self._held = False
+        if not self.read_paused and not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def send_receive_event_to_app(self) -> None:
+        if self.curr_msg_data_type == "text" and not is_text(b"".join(self.frames)):
+            self.frames = []
+            self.conn.fail(CloseCode.INVALID_DATA)
+            self.handle_parser_exception()
+        else:
+            super().send_receive_event_to_app()
+
+    def handle_ping(self) -> None:
+        if self.writable.is_set():
+            super().handle_ping()
+        else:
+            self.conn.data_to_send()  # Of those who do not read, a pong more would only wait with the rest.
+
+    def handle_parser_exception(self) -> None:
+        """Says why, and listens no more. The line stays a moment: cut at once it would take the code with it."""
+        close = self.conn.close_sent
+        if self._deaf or close is None:
+            return
+        counts.refused_frames += 1
+        self._deaf = self.close_sent = True
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": close.code, "reason": close.reason})
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.transport.resume_reading()
+        if self.close_timer is not None:
+            self.close_timer.cancel()
+        self.close_timer = self.loop.call_later(REFUSED_SECONDS, self.transport.abort)
+
+
+def is_text(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
