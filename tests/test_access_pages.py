@@ -165,6 +165,30 @@ def test_no_odd_address_is_a_fault(root: Client, value: str) -> None:
         assert root.get(f"/admin/gateway/{model._meta.model_name}/{value[:200]}/change/").status_code < 500
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"app_label": "gateway"},
+        {"app_label": "nothing", "model_name": "bot", "field_name": "x"},
+        {"app_label": "gateway", "model_name": "bot", "field_name": "x"},
+        {"app_label": "gateway", "model_name": "bot", "field_name": "name"},
+    ],
+)
+def test_an_odd_completion_leaves_no_traceback(
+    root: Client, caplog: pytest.LogCaptureFixture, asked: dict[str, str]
+) -> None:
+    with caplog.at_level("INFO"):
+        assert root.get("/admin/autocomplete/", asked).status_code == 400
+    assert [record.getMessage() for record in caplog.records if record.exc_info and record.exc_info[2]] == []
+
+
+def test_a_completion_without_rights_is_forbidden(client: Client) -> None:
+    client.force_login(User.objects.create_user("ann", is_staff=True))
+    asked = {"app_label": "gateway", "model_name": "conversation", "field_name": "holder"}
+    assert client.get("/admin/autocomplete/", asked).status_code == 403
+
+
 def test_a_password_cannot_be_asked_for_letter_by_letter(root: Client) -> None:
     for lookup in ("contact__user__password__startswith", "holder__password__startswith", "user__password__regex"):
         for model in (Contact, Conversation, Message):

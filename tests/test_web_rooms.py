@@ -1,9 +1,11 @@
 """Rooms, and visitors whom their site knows."""
 
+import re
 import time
 from typing import Any
 
 import pytest
+from channels.layers import InMemoryChannelLayer
 from channels.routing import URLRouter
 from django.contrib.auth.models import User
 from django.urls import path
@@ -11,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.models import Bot, Contact, Conversation
+from gateway.post import Post
 from gateway.web import identity, rooms
 from gateway.web.file_types import INVISIBLE
 from gateway.web.frames import BadFrame
@@ -141,6 +144,41 @@ async def test_what_is_no_name_of_a_room_is_refused(house: Web, room: str) -> No
 
 async def test_a_room_may_be_called_in_any_script(house: Web) -> None:
     assert (await enter(house, "안녕")).welcome["options"]["room"] == "안녕"
+
+
+class Spy(InMemoryChannelLayer):
+    """Notes every name that is given to a layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def require_valid_channel_name(self, name: Any, receive: bool = False) -> bool:
+        self.names.add(name)
+        return bool(super().require_valid_channel_name(name, receive))
+
+    def require_valid_group_name(self, name: Any) -> bool:
+        self.names.add(name)
+        return bool(super().require_valid_group_name(name))
+
+
+async def test_nothing_that_people_wrote_is_a_name_in_the_layer(house: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of rooms, people and words: with another process, which is rung, and a bot that listens to its layer."""
+    spy = Spy()
+    monkeypatch.setattr(
+        house.engine.ring, "_post", post := Post(spy, 1, lambda: [2], lambda: ((), True), lambda _: None)
+    )
+    monkeypatch.setattr("channels.layers.channel_layers.backends", {"default": spy})
+    post.start()
+    hostile = "안녕" * 32
+    ann, ben = await enter(house, hostile, name="no:name;/é"), await enter(house, hostile)
+    await ann.send("message", id="é:;/", text="no name\u202e")
+    await ben.expect("message", sender="bot")
+    await ann.send("typing")
+    await ben.expect("typing")
+    await post.stop()
+    assert any(".node." in name for name in spy.names), "nothing was rung"
+    assert [name for name in spy.names if not re.fullmatch(r"[a-z0-9.]+(![A-Za-z0-9]+)?", name)] == []
 
 
 @given(st.text(max_size=80))

@@ -2,7 +2,7 @@
 
 import logging
 
-from django.core.exceptions import BadRequest
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.core.handlers.exception import response_for_exception
 from django.db import DataError
 from django.http import HttpRequest, HttpResponse
@@ -15,13 +15,24 @@ MISTAKES = (ValueError, OverflowError, DataError)
 BAD_PATTERN = "user-defined function raised"  # SQLite's word for a regular expression that is none
 
 
+def is_mistake(exception: Exception) -> bool:
+    if isinstance(exception, PermissionDenied):
+        # So its autocompletion says that something is missing, or unknown; of a lack of rights there is no cause.
+        return exception.__cause__ is not None
+    return isinstance(exception, MISTAKES) or BAD_PATTERN in str(exception)
+
+
 class OddQuestions(MiddlewareMixin):
     """Django's administration hands filters and keys to the database as they come: what cannot be asked gets 400."""
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         route = request.resolver_match
-        is_mistake = isinstance(exception, MISTAKES) or BAD_PATTERN in str(exception)
-        if not is_mistake or request.method not in ("GET", "HEAD") or route is None or route.app_name != "admin":
+        if (
+            not is_mistake(exception)
+            or request.method not in ("GET", "HEAD")
+            or route is None
+            or route.app_name != "admin"
+        ):
             return None
         logger.warning("The administration was asked for what cannot be (%s).", type(exception).__name__)
         logger.debug("It was this:", exc_info=exception)
