@@ -5,6 +5,8 @@ RECORD=1 writes down anew what comes of the updates. Whoever does so has changed
 
 import json
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +19,14 @@ from gateway.models import Conversation
 from gateway.telegram.updates import parse
 from gateway.testing.outside import Outside
 from gateway.testing.run import Run
+from tests.fake_telegram import FakeTelegram, in_thread, wire_token
+from tests.gateway_process import NAME, GatewayProcess
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 RECORDED = Path(__file__).parent / "recorded" / "conversations.json"
+ROWS = Path(__file__).parent / "recorded" / "rows_of_0010.sql"
+MIGRATED = "SELECT name FROM django_migrations WHERE app = 'gateway'"
 KNOWN = (
     (1, "What are your opening hours?", "open close time", "9 to 17."),
     (2, "Can I get a refund?", "money back, return", "Within 14 days."),
@@ -80,3 +86,32 @@ def as_block(one: dict[str, Any]) -> str:
 
 def shown(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
+
+
+# Rows of the release before
+
+
+def test_rows_of_the_release_before_go_on(tmp_path: Path) -> None:
+    """In the middle of a survey one answer is queued, and one word is in hand."""
+    with closing(sqlite3.connect(tmp_path / NAME)) as database:
+        database.executescript(ROWS.read_text())
+        before = set(database.execute(MIGRATED))
+    with in_thread(FakeTelegram({"survey": wire_token(22)})) as telegram:
+        dot = telegram.user(22, "Dot")
+        tokens = {"TELEGRAM_API_URL": telegram.url, "TELEGRAM_BOTS": f"survey={telegram.token}"}
+        gateway = GatewayProcess({"FLOOD_LIMITS": "off", **tokens}, data_dir=tmp_path)
+        gateway.manage("migrate")
+        with gateway:
+            telegram.wait(lambda: len(dot.answers) == 2, within=60)
+            dot.says("Maybe")
+            telegram.wait(lambda: len(dot.answers) == 3, within=60)
+            assert gateway.terminate() == 0
+    assert dot.answers == [
+        "A word from the release before.",
+        "Would you use it again?\n✓ Maybe",
+        "Anything else that we should know?",
+    ]
+    with closing(sqlite3.connect(tmp_path / NAME)) as database:
+        assert set(database.execute(MIGRATED)) > before
+        (session,) = database.execute("SELECT session FROM gateway_conversation").fetchone()
+    assert json.loads(session)["answers"] == {"source": "search", "score": 10, "again": "maybe"}
