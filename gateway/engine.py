@@ -240,6 +240,8 @@ class Engine:
             refused("accept", "draining" if self.draining else "writer_full")
             raise NotReady("The gateway is stopping, or has more to write than it can.")
         jobs = [self.submit(self._accept_operation(inbound)) for inbound in inbounds]
+        if not jobs:
+            return []
         try:
             await asyncio.wait(jobs, timeout=ACCEPT_SECONDS)
         finally:

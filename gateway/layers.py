@@ -59,6 +59,8 @@ async def _detached(receiving: Coroutine[Any, Any, dict[str, Any]]) -> dict[str,
         _ending.add(end)
         end.add_done_callback(_ending.discard)
         raise
+    if task.cancelled():  # By its client, whose time-outs cancel: nobody has cancelled whoever listens.
+        raise ConnectionAbortedError("The layer's client has given up.")
     return task.result()
 
 

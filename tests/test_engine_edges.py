@@ -290,3 +290,8 @@ def test_taken_said_and_released_in_one_group(conversation: Conversation, django
     conversation.refresh_from_db()
     assert (conversation.seq, conversation.rev) == (2, rows[-1].rev)
     assert conversation.holder_id is None
+
+
+async def test_nothing_is_accepted_at_once(start: StartEngine) -> None:
+    """A visitor's frames may all have been refused."""
+    assert await (await start(ChattyBotConsumer.as_asgi())).accept([]) == []

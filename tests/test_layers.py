@@ -143,3 +143,16 @@ async def test_who_is_cancelled_while_listening_ends_at_once_and_the_client_soon
         await asyncio.wait_for(listening, 1)
     await asyncio.wait_for(swallowed.wait(), 1)
     await asyncio.wait_for(over.wait(), 1)
+
+
+async def test_a_client_that_cancels_itself_ends_nobody() -> None:
+    """Time-outs cancel, and now and then such a cancelling gets out of a client."""
+    outcomes: list[Any] = [asyncio.CancelledError(), {"type": "news"}]
+
+    async def receive(channel: str) -> dict[str, Any]:
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return dict(outcome)
+
+    assert await layers.receive_patiently(receive, "specific.x!y") == {"type": "news"}
