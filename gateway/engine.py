@@ -325,7 +325,6 @@ class Engine:
     def operator_seen(self, user_pk: int) -> None:
         """The operator's socket is open. To be called at least every 30 s, or their conversations are released."""
         self._operators[user_pk] = self._own_operators[user_pk] = self.time()
-        self.ring.hint(0, hints.SEEN)
 
     def operator_elsewhere(self, user_pk: int, ago: float) -> None:
         """The same, of a socket of another process, so many seconds ago."""

@@ -15,7 +15,9 @@ from gateway.models import Bot, Contact, Conversation, Message
 from gateway.ring import Ring
 from gateway.web import history
 from gateway.web.frames import PUBLIC, BadFrame
+from gateway.web.live import live_of
 from gateway.web.models import Rating, WidgetOptions
+from gateway.web.whispers import whispers_of
 from tests.communicator import application, until
 from tests.services import redis_database
 from tests.web_sockets import Client, Parrot, Web, web
@@ -203,7 +205,18 @@ async def test_a_bot_can_type(attentive: Web) -> None:
 async def test_whether_an_operator_is_there_is_said_at_the_welcome(web: Web, ann: User) -> None:
     assert (await web.visitor()).welcome["options"]["online"] is False
     await (await web.operator(ann)).send("hello")
-    await until(lambda: bool(web.engine._operators), "an operator")
+    await until(lambda: bool(whispers_of(live_of(web.engine))._seen), "an operator")
+    assert (await web.visitor()).welcome["options"]["online"] is True
+
+
+async def test_an_operator_who_may_not_answer_at_this_bot_is_not_there_for_its_visitors(web: Web, ann: User) -> None:
+    other = await User.objects.acreate(username="ben", is_staff=True)
+    await (await Bot.objects.aget_or_create(name="bot"))[0].operators.aadd(ann)
+    await (await web.operator(other)).send("hello")
+    await until(lambda: bool(whispers_of(live_of(web.engine))._seen), "a console")
+    assert (await web.visitor()).welcome["options"]["online"] is False
+    await (await web.operator(ann)).send("hello")
+    await until(lambda: len(whispers_of(live_of(web.engine))._seen) == 2, "an operator of the bot")
     assert (await web.visitor()).welcome["options"]["online"] is True
 
 

@@ -63,6 +63,17 @@ async def test_a_whole_conversation_by_requests_alone(web: Web) -> None:
     assert shown == ["hello", "You said: hello"]
 
 
+async def test_operators_see_who_types_by_requests_alone(web: Web) -> None:
+    welcome = of(await poll(None), "welcome")[0]
+    await poll(welcome["token"], said("hush"))
+    operator = await web.operator(await User.objects.acreate(username="ann", is_staff=True))
+    await operator.send("watch", conversation=welcome["conversation"])
+    await operator.expect("message", seq=1)
+    await poll(welcome["token"], {"type": "typing"})
+    told = {"type": "typing", "from": "visitor", "conversation": welcome["conversation"]}
+    assert await operator.expect("typing") == told
+
+
 async def test_the_same_id_twice_is_one_row(web: Web) -> None:
     token = of(await poll(None), "welcome")[0]["token"]
     acks = [of(await poll(token, said("hush")), "ack")[0] for _ in range(2)]

@@ -301,6 +301,6 @@ def offered(talk: Talk) -> dict[str, Any]:
         "uploads": uploads_of(options),
         "form": {"when": options.form, "fields": options.fields} if options.form else None,
         "rating": options.rating,
-        "online": whispers_of(talk.live).operators_are_online,
+        "online": whispers_of(talk.live).operators_are_online(talk.bot),
         "room": room.name if (room := talk.intake.room) else None,
     }

@@ -19,18 +19,19 @@ class Whispers:
 
     def __init__(self, live: Live) -> None:
         self.live = live
-        self._seen = float("-inf")
+        self._seen: dict[tuple[bool, frozenset[str]], float] = {}
         self.watchers = Watchers()
         live.engine.ring.subscribe_hints(self._hear)
 
-    @property
-    def operators_are_online(self) -> bool:
-        return time.monotonic() - self._seen < ONLINE_SECONDS
+    def operators_are_online(self, bot: str) -> bool:
+        """Somebody who may answer there: it is no help to a visitor that others are at work."""
+        oldest = time.monotonic() - ONLINE_SECONDS
+        return any(at > oldest and general != (bot in others) for (general, others), at in self._seen.items())
 
     def _hear(self, conversation: int, hint: Hint) -> None:
         kind = hint.get("kind")
         if kind == "seen":
-            self._seen = time.monotonic()
+            self._note_seen(hint)
         elif kind == "typing":
             self._show_typing(conversation, hint)
         elif kind == "here":
@@ -38,6 +39,12 @@ class Whispers:
         elif kind in ("holder", "ended") and self.live.readers(conversation, "public"):
             tell = self._tell_holder if kind == "holder" else self._tell_ended
             self.live.engine.spawn(tell(conversation))
+
+    def _note_seen(self, hint: Hint) -> None:
+        """By what they may, not by who they are: many have the same rights."""
+        now = time.monotonic()
+        self._seen = {rights: at for rights, at in self._seen.items() if now - at < ONLINE_SECONDS}
+        self._seen[hint.get("general", True), frozenset(hint.get("others", ()))] = now
 
     def _show_typing(self, conversation: int, hint: Hint) -> None:
         sender, name, by = hint["from"], hint["name"], hint["by"]

@@ -48,6 +48,7 @@ export class Composer {
   turnTo(conversation) {
     if (conversation === this.#current) return;
     this.#current = conversation;
+    this.#typed = 0;
     this.turnInto("say");
   }
 
@@ -116,6 +117,7 @@ export class Composer {
     const words = { type: this.mode, id: newId(), conversation: this.#current, text };
     this.unsent.set(words.id, words);
     this.write("");
+    this.#typed = 0; // Words end the typing where it is shown: the next is told at once.
     this.#on.say(words);
   }
 

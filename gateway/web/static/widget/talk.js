@@ -97,6 +97,7 @@ export class Talk {
 
   #send(words) {
     if (words.shown) this.#view.pending(words);
+    this.#typed = 0; // Words end the typing where it is shown: the next is told at once.
     const { shown, problem, detail, hopeless, done, ...frame } = words;
     if (!this.#welcomed || problem) return;
     if (new TextEncoder().encode(JSON.stringify(frame)).length > FRAME_LIMIT) {
