@@ -59,6 +59,7 @@ def export(contacts: QuerySet[Contact]) -> dict[str, Any]:
     return {
         "contacts": [{**plain(one), "tags": [tag.name for tag in one.tags.all()]} for one in contacts],
         "conversations": [_conversation(place) for place in places],
+        "said_elsewhere": [plain(row) for row in said_elsewhere(contacts)],
         "kept": kept,
     }
 
@@ -93,6 +94,13 @@ def spoken_of(contacts: Iterable[Contact]) -> list[int]:
         named = f'"id":{json.dumps(_id(external_id))}'
         found = found | Message.objects.filter(payload__contains=named, conversation__protocol=protocol)
     return list(found.exclude(conversation__contact__in=contacts).order_by("pk").values_list("pk", flat=True))
+
+
+def said_elsewhere(contacts: Iterable[Contact]) -> list[Message]:
+    """What they said themselves in rooms and groups."""
+    contacts = list(contacts)
+    rows = Message.objects.filter(pk__in=spoken_of(contacts)).order_by("pk")
+    return [row for row in rows if is_theirs(row.payload, ids_of(contacts))]
 
 
 def ids_of(contacts: Iterable[Contact]) -> Ids:

@@ -4,11 +4,13 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import Group, User
 from django.test import Client
 
+from gateway import erasing
 from gateway.models import Audit, Bot, Contact, Conversation, Erasure, Grant, Message, Role
 
 pytestmark = pytest.mark.django_db
@@ -140,6 +142,49 @@ def test_no_number_breaks_it(sign_in: SignIn, pk: str) -> None:
     client = sign_in("boss")
     assert client.get(f"{PAGES}{pk}/").status_code == 404
     assert client.post(f"{PAGES}bots/{pk}/", {"days": "1"}).status_code == 404
+
+
+# Who was only ever in rooms
+
+
+def test_who_spoke_in_a_room_is_found_exported_and_erased(sign_in: SignIn, place: Conversation) -> None:
+    room = Conversation.objects.create(bot=place.bot, protocol="webchat", key="room/den")
+    cy, dee = str(uuid4()), str(uuid4())
+    for seq, (visitor, name) in enumerate([(cy, "Guest 1"), (cy, "Cy <b>"), (dee, "Dee")], 1):
+        Message.objects.create(
+            conversation=room, bot=place.bot, direction="in", kind="message", sender="visitor", name=name, seq=seq,
+            rev=seq, method="message", status="done", text=f"says {name}",
+            payload={"text": f"says {name}", "sender": {"id": visitor, "name": name}},
+        )  # fmt: skip
+    client = sign_in("boss")
+    for sought in ("cy <", cy):
+        page = client.get(PAGES, {"q": sought}).content.decode()
+        assert page.count(f'name="id" value="{cy}"') == 1
+        assert "Cy &lt;b&gt;" in page
+        assert dee not in page
+    opened = client.post(f"{PAGES}speakers/{place.bot_id}/", {"id": cy})
+    kept = json.loads(client.post(f"{opened['Location']}export/").content)
+    assert [row["text"] for row in kept["said_elsewhere"]] == ["says Guest 1", "says Cy <b>"]
+    client.post(f"{opened['Location']}erase/", {"number": f"webchat:{cy}"})
+    erasing.erase_here(Erasure.objects.get())
+    assert list(room.messages.order_by("pk").values_list("text", flat=True)) == ["", "", "says Dee"]
+    assert not Contact.objects.filter(external_id=cy).exists()
+    for unknown in (cy, str(uuid4()), "x", ""):
+        assert client.post(f"{PAGES}speakers/{place.bot_id}/", {"id": unknown}).status_code == 404
+
+
+def test_a_room_of_a_bot_that_is_not_theirs_names_nobody(sign_in: SignIn, place: Conversation) -> None:
+    room = Conversation.objects.create(bot=place.bot, protocol="webchat", key="room/den")
+    visitor = str(uuid4())
+    Message.objects.create(
+        conversation=room, bot=place.bot, direction="in", kind="message", sender="visitor", name="Cy", seq=1, rev=1,
+        method="message", status="done", text="hi", payload={"sender": {"id": visitor, "name": "Cy"}},
+    )  # fmt: skip
+    Grant.objects.create(bot=place.bot, group=Group.objects.create(name="few"), role=Role.ADMINISTER)
+    client = sign_in("administer")
+    assert visitor not in client.get(PAGES, {"q": visitor[:8]}).content.decode()
+    assert client.post(f"{PAGES}speakers/{place.bot_id}/", {"id": visitor}).status_code == 404
+    assert client.get(f"{PAGES}speakers/{place.bot_id}/").status_code == 405
 
 
 # Transcripts

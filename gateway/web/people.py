@@ -7,7 +7,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from gateway import audit, erasing, people
 from gateway.erasure import Erasure
 from gateway.models import Bot, Contact, Conversation, Message, Role
+from gateway.web import speakers
 from gateway.web.console import ConsoleRequest, for_operators, show
 from gateway.web.tables import download
 
@@ -29,8 +30,10 @@ def found(request: HttpRequest) -> HttpResponse:
     sought = request.GET.get("q", "").replace("\0", "").encode("utf-8", "replace").decode()[:LONGEST_SOUGHT].strip()
     entries = _seen(theirs).filter(_named(sought)).annotate(places=Count("conversation"))[:LISTED] if sought else []
     bots = Bot.objects.filter(theirs.rights.where(Role.ADMINISTER, "pk")).order_by("name")
-    waiting = Erasure.objects.filter(done_at=None).count()
-    return show(theirs, "switchboard/people.html", sought=sought, entries=entries, bots=bots, waiting=waiting)
+    more: dict[str, Any] = {"waiting": Erasure.objects.filter(done_at=None).count()}
+    if sought:
+        more["speakers"] = speakers.find(theirs.rights.where(Role.ADMINISTER), sought)[:LISTED]
+    return show(theirs, "switchboard/people.html", sought=sought, entries=entries, bots=bots, **more)
 
 
 def _named(sought: str) -> Q:
@@ -48,6 +51,20 @@ def of_conversation(request: HttpRequest, uuid: UUID) -> HttpResponse:
     places = Conversation.objects.filter(cast("ConsoleRequest", request).rights.where(Role.ADMINISTER))
     place = get_object_or_404(places.filter(contact__isnull=False), uuid=uuid)
     return redirect("console-person", place.contact_id)
+
+
+@require_POST
+@for_operators(Role.ADMINISTER)
+def speaker(request: HttpRequest, pk: str) -> HttpResponse:
+    """From who spoke in a room to their page. They become a contact, like those who talk alone with the bot."""
+    bot = get_object_or_404(Bot, cast("ConsoleRequest", request).rights.where(Role.ADMINISTER, "pk"), pk=int(pk))
+    try:
+        contact = speakers.contact_of(bot, str(UUID(request.POST.get("id", ""))))
+    except ValueError:
+        contact = None
+    if contact is None:
+        raise Http404
+    return redirect("console-person", contact.pk)
 
 
 @require_safe

@@ -48,6 +48,7 @@ urlpatterns = [
     re_path(rf"^console/dashboard/{TABLE}[.]csv$", dashboard.csv_file, name="console-dashboard-csv"),
     path("console/people/", people.found, name="console-people"),
     path("console/people/of/<uuid:uuid>/", people.of_conversation, name="console-person-of"),
+    re_path(rf"^console/people/speakers/{PK}/$", people.speaker, name="console-speaker"),
     re_path(rf"^console/people/{PK}/$", people.person, name="console-person"),
     re_path(rf"^console/people/{PK}/export/$", people.export, name="console-person-export"),
     re_path(rf"^console/people/{PK}/erase/$", people.erase, name="console-person-erase"),
