@@ -1,6 +1,7 @@
 """Rings between processes, over Channels' in-memory layer and on one loop."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -88,6 +89,18 @@ async def test_what_nobody_follows_costs_nothing(pair: Pair) -> None:
     one.post.call(OTHER, 9)
     await until(lambda: any("call" in message for _, message in layer.sent))
     assert sum("news" in message for _, message in layer.sent) == before
+
+
+async def test_a_ring_is_a_few_bytes_however_long_the_word(pair: Pair) -> None:
+    layer, one, other = pair
+    other.follows = {10_000_000}
+    await told_what_they_follow(layer)
+    one.post.news({10_000_000: 1_000_000})
+    one.post.call(OTHER, 10_000_000)
+    await until(other.heard)
+    rings = [message for _, message in layer.sent if "news" in message]
+    assert len(rings) == 1
+    assert len(json.dumps(rings[0])) < 150
 
 
 async def test_who_begins_to_follow_is_rung_from_then_on(pair: Pair) -> None:

@@ -9,11 +9,16 @@ from uuid import uuid4
 import pytest
 from django.db import OperationalError
 
+from gateway.post import Told
+from gateway.ring import Ring
 from gateway.transcript import Written
 from gateway.web import live as live_module
 from gateway.web.live import Live, Reader
 from gateway.web.rows import CHUNK, Shown
 from tests.communicator import until
+from tests.test_post import Pair, pair, told_what_they_follow
+
+__all__ = ["pair"]
 
 
 class Rows:
@@ -134,6 +139,31 @@ async def test_many_readers_and_many_rings_make_few_reads(rows: Rows, live: Live
     for outlet in outlets:
         await up_to(outlet, 101)
     assert rows.reads - before == 2
+
+
+async def test_a_process_with_many_sockets_is_woken_once_a_word(rows: Rows, live: Live, pair: Pair) -> None:
+    """A ring of another process, one read, all sockets."""
+    layer, one, other = pair
+    rings = 0
+
+    def hear(told: Told) -> None:
+        nonlocal rings
+        rings += bool(told.news)
+        ring._hear_told(told)
+
+    rows.ring = ring = Ring(rows.read)  # type: ignore[assignment]
+    other.post._hear, other.follows = hear, {7}
+    outlets = [Outlet() for _ in range(1000)]
+    for outlet in outlets:
+        await live.follow_as_visitor(Reader(outlet, 0), 7)
+    await told_what_they_follow(layer)
+    reads = rows.reads
+    for word in range(1, 6):
+        rows.rev = word
+        one.post.news({7: word})
+        await up_to(outlets[-1], word)
+    assert all(outlet.got == [1, 2, 3, 4, 5] for outlet in outlets)
+    assert (rings, rows.reads - reads) == (5, 5)
 
 
 async def test_more_news_than_one_read_holds_comes_whole(rows: Rows, live: Live) -> None:
