@@ -4,6 +4,7 @@ import random
 import signal
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tests.chaos import nodes
@@ -14,7 +15,6 @@ from tests.chaos.promise import Finding, promise
 from tests.chaos.rows import one, unsettled
 from tests.fake_telegram import FakeUser
 from tests.fake_telegram.faults import flood
-from tests.gateway_process import GatewayProcess
 from tests.private_servers import until
 
 FREEZE_SECONDS = 30.0
@@ -48,17 +48,17 @@ class Watch:
 
 @promise("G4", lacks=nodes.lacks)
 def order(long: bool) -> Finding:
-    size = LONG if long else SHORT
+    return order_of(LONG if long else SHORT)
+
+
+def order_of(size: Size) -> Finding:
     with nodes.nodes(size.processes, "counter", latency=LATENCY) as here:
         nodes.start(here)
         users = here.people(size.chats)
         words = [(users[n % len(users)], str(n // len(users))) for n in range(size.updates)]
         flood_some(here, users, size.floods)
         watch = Watch()
-        talking = threading.Thread(target=talk, args=(words, size), daemon=True)
-        talking.start()
-        torment(here, size, watch)
-        talking.join()
+        torment(here, size, watch, words)
         books = the_books(here, size.updates)
     kept = not (books.lost or books.unanswered or books.inversions or books.pending or books.unexpected)
     bounded = books.answers.doubles <= books.unknowns and books.miscounted == 0
@@ -77,35 +77,56 @@ def flood_some(here: Nodes, users: list[FakeUser], count: int) -> None:
         here.telegram.fail(flood(1), method="sendMessage", chat=random.choice(users).id)
 
 
-def talk(words: list[Word], size: Size) -> None:
-    pause = min(0.02, 60 / size.updates)
+def torment(here: Nodes, size: Size, watch: Watch, words: Sequence[Word]) -> None:
+    """One thing after the other, each somewhere in its share of the talk."""
+    strikes = [*[kill] * size.kills, *[freeze] * size.freezes]
+    random.shuffle(strikes)
+    share, pause = len(words) // (len(strikes) + 1), min(0.02, 60 / size.updates)
+    for number, strike in enumerate(strikes):
+        talking = threading.Thread(target=talk, args=(words[number * share : (number + 1) * share], pause), daemon=True)
+        talking.start()
+        until_taken(here, int((number + random.random()) * share))
+        strike(here, watch)
+        talking.join()
+    talk(words[len(strikes) * share :], pause)
+
+
+def talk(words: Sequence[Word], pause: float) -> None:
     for word in words:
         say([word])
         time.sleep(random.random() * 2 * pause)
 
 
-def torment(here: Nodes, size: Size, watch: Watch) -> None:
-    for _ in range(size.kills):
-        time.sleep(random.uniform(1, 3))
-        victim = random.choice(here.gateways)
-        watch.in_flight += one(here.any, "SELECT count(*) FROM gateway_message WHERE status = 'sending'")
-        victim.kill()
-        watch.kills += 1
-        time.sleep(random.uniform(0, 8))
-        victim.start(within=90)
-    for _ in range(size.freezes):
-        victim = random.choice(here.gateways)
-        freeze(victim)
-        watch.freezes += 1
+def until_taken(here: Nodes, count: int) -> None:
+    updates = here.telegram.bot.updates
+    late = f"the first {count} updates are not acknowledged"
+    until(lambda: len(updates.confirmed) >= count, late, patience(count))
 
 
-def freeze(victim: GatewayProcess) -> None:
+def patience(count: int) -> float:
+    """Seconds that so many updates may take."""
+    return 180 + count / 20
+
+
+def kill(here: Nodes, watch: Watch) -> None:
+    victim = random.choice(here.gateways)
+    watch.in_flight += one(here.any, "SELECT count(*) FROM gateway_message WHERE status = 'sending'")
+    victim.kill()
+    watch.kills += 1
+    time.sleep(random.uniform(0, 8))
+    victim.start(within=90)
+
+
+def freeze(here: Nodes, watch: Watch) -> None:
     """What it had is another's when it wakes up: it begins again, with nothing in memory."""
+    victim = random.choice(here.gateways)
     assert victim.process is not None
+    before = victim.log_text().count(AGAIN)
     victim.process.send_signal(signal.SIGSTOP)
     time.sleep(FREEZE_SECONDS)
     victim.process.send_signal(signal.SIGCONT)
-    until(lambda: AGAIN in victim.log_text(), "the one that was frozen has not noticed", 30)
+    watch.freezes += 1
+    until(lambda: victim.log_text().count(AGAIN) > before, "the one that was frozen has not noticed", 30)
     victim.wait_until_ready(within=90)
 
 
@@ -113,8 +134,8 @@ def the_books(here: Nodes, said: int) -> Books:
     books = Books(Plan("counter", said, (), database="PostgreSQL"))
     updates = here.telegram.bot.updates
     try:
-        until(lambda: len(updates.confirmed) >= said, "the last update is not acknowledged", 180)
-        until(lambda: not unsettled(here.any), "the last word is not settled", 180)
+        until(lambda: len(updates.confirmed) >= said, "the last update is not acknowledged", patience(said))
+        until(lambda: not unsettled(here.any), "the last word is not settled", patience(said))
     except AssertionError as error:
         raise AssertionError(f"{error}\n{here.log_text()}") from None
     close_the_books(Lab(here.telegram, here.any, here.postgres), books)
