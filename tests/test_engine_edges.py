@@ -272,6 +272,14 @@ def test_what_was_under_way_is_queued_again_or_stays_unknown(conversation: Conve
     assert [m.status for m in Message.objects.order_by("pk")] == [Status.QUEUED, Status.UNKNOWN]
 
 
+def test_what_was_under_way_of_a_bot_that_says_nothing_twice_stays_unknown(conversation: Conversation) -> None:
+    Bot.objects.update(at_most_once=True)
+    run_group([Say(conversation.pk, words("a"))], Memory())
+    Message.objects.update(status=Status.SENDING)
+    assert run_group([Recover(conversation.pk)], Memory())[1] == [(0, 1)]
+    assert Message.objects.get().status == Status.UNKNOWN
+
+
 def test_taken_said_and_released_in_one_group(conversation: Conversation, django_user_model: Any) -> None:
     operator, uuid = django_user_model.objects.create(username="olga"), str(conversation.uuid)
     late, heard = Say(conversation.pk, words("late")), Say(conversation.pk, words("news"), sender="system")

@@ -20,13 +20,18 @@ LATENCY = 0.03  # seconds of every call to Telegram, so that there are sends in 
 PACE = 0.05  # seconds between words that come one by one
 BATCHED = ("received", "committed", "acknowledged")  # Passed once a batch; the others once a word.
 
+ONCE = "from gateway.models import Bot; Bot.objects.create(name='bot', at_most_once=True)"
+
 Word = tuple[FakeUser, str]
 Fed = dict[int, list[str]]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`kills`: the point of each, or RANDOM for one from outside. `flooded`: all updates are there from the start."""
+    """`kills`: the point of each, or RANDOM for one from outside. `flooded`: all updates are there from the start.
+
+    `once`: the bot is set to say nothing twice.
+    """
 
     application: str
     updates: int
@@ -34,6 +39,7 @@ class Plan:
     database: Database = "SQLite"
     intake: Intake = "polling"
     flooded: bool = False
+    once: bool = False
 
 
 def every_point_and(random_kills: int) -> list[str]:
@@ -92,6 +98,9 @@ def run(plan: Plan) -> Books:
     books = Books(plan)
     with lab(plan.application, database=plan.database, intake=plan.intake, latency=LATENCY) as here:
         here.telegram.bot.webhook.answer_timeout = 10
+        if plan.once:
+            here.gateway.prepare()
+            here.gateway.manage("shell", "-c", ONCE)
         users = [here.telegram.user(1000 + n) for n in range(min(CHATS, plan.updates))]
         words = [(users[n % len(users)], str(n // len(users))) for n in range(plan.updates)]
         share = len(words) if plan.flooded else len(words) // (len(plan.kills) + 1)
