@@ -1,16 +1,19 @@
 """The console for everybody: axe finds nothing in any state, and a keyboard alone is enough."""
 
+import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.browser.chat import Chat
-from tests.browser.conftest import HostSite, OpenPage, expect
+from tests.browser.conftest import OPERATOR, PASSWORD, HostSite, OpenPage, expect
 from tests.browser.test_back_office import check
+from tests.browser.test_console import sign_in
 from tests.gateway_process import GatewayProcess
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Locator, Page, WebSocketRoute
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -18,6 +21,35 @@ REPLIES = """
 from gateway.console_models import Reply
 for shortcut, text in (("hours", "We are here from nine to six."), ("late", "We are sorry that this is late.")):
     Reply.objects.get_or_create(shortcut=shortcut, defaults={"text": text})
+"""
+
+
+LEADS = f"""
+from django.contrib.auth.models import Group, User
+User.objects.get(username="{OPERATOR}").groups.add(Group.objects.get(name="Console: lead"))
+"""
+
+UNKNOWN = """
+from gateway.models import Message
+row = Message.objects.get(direction="in", text="did it arrive?")
+Message.objects.filter(cause=row).update(status="unknown", sends=1, unknowns=1)
+"""
+
+WAITS = """
+from django.utils import timezone
+from gateway.models import Conversation
+Conversation.objects.filter(last__contains="a person please").update(waiting=True, waiting_since=timezone.now())
+"""
+
+NOTIFICATIONS = """
+window.asked = 0;
+window.told = [];
+window.Notification = class extends EventTarget {
+    static permission = "default";
+    static async requestPermission() { window.asked++; return (this.permission = "granted"); }
+    constructor(title, { body }) { super(); window.told.push(body); document.documentElement.dataset.told = body; }
+};
+Object.defineProperty(document, "visibilityState", { get: () => "hidden" });
 """
 
 
@@ -121,6 +153,39 @@ def test_a_transcript_is_saved(visitor: Chat, console: "Page") -> None:
     assert console.locator("#line").inner_text() == "Live"
 
 
+def test_two_operators_and_the_visitor_see_each_other(
+    visitor: Chat, console: "Page", open_page: OpenPage, gateway: GatewayProcess
+) -> None:
+    gateway.manage("create_operator", "dora", "--password", PASSWORD)
+    begin(visitor, console, "who is there?")
+    dora = open_page(f"{gateway.url}/console/")
+    dora.get_by_label("Name").fill("dora")
+    dora.get_by_label("Password").fill(PASSWORD)
+    dora.get_by_role("button", name="Sign in").click()
+    dora.goto(console.url)
+    expect(console.locator("#presence")).to_contain_text("Also here: dora")
+    expect(dora.locator("#presence")).to_contain_text(f"Also here: {OPERATOR}")
+    visitor.say("hush")
+    expect(said(dora)).to_have_text(["who is there?", "You said: who is there?", "hush", "You said: hush"])
+    visitor.text.press_sequentially("well", delay=30)  # At once after words, which end the typing where it is shown.
+    expect(dora.locator("#presence")).to_contain_text("The visitor is typing…")
+    expect(dora.locator("#presence")).not_to_contain_text("typing")
+    console.get_by_role("button", name="Take over").click()
+    expect(console.locator("#text")).to_be_enabled()
+    console.locator("#text").press_sequentially("Yes", delay=30)
+    expect(dora.locator("#presence")).to_contain_text(f"{OPERATOR} is typing…")
+    note(console, "mine until noon")
+    expect(dora.locator("#transcript .private .words")).to_have_text(["mine until noon"])
+
+    console.get_by_role("button", name="Assign").click()
+    console.get_by_label("To", exact=True).select_option("dora")
+    console.get_by_role("dialog").get_by_role("button", name="Assign").click()
+    expect(dora.locator("#about")).to_contain_text("held by you")
+    expect(console.locator("#text")).to_be_enabled()  # Still a note.
+    console.get_by_role("button", name="Answer", exact=True).click()
+    expect(console.locator("#text")).to_be_disabled()
+
+
 def test_people_and_words_are_found(visitor: Chat, console: "Page") -> None:
     begin(visitor, console, "a zebra on the roof")
     search = console.get_by_role("searchbox")
@@ -132,3 +197,77 @@ def test_people_and_words_are_found(visitor: Chat, console: "Page") -> None:
     expect(console.locator("#list-empty")).to_contain_text("Nothing fits.")
     console.get_by_role("button", name="Show all").click()
     expect(console.locator("#list > li").first).to_be_visible()
+
+
+def test_ban_lift_and_close(visitor: Chat, console: "Page", gateway: GatewayProcess) -> None:
+    gateway.manage("shell", "-c", LEADS)
+    begin(visitor, console, "be nice to me")
+    console.get_by_role("button", name="Ban this person").click()
+    console.get_by_role("dialog").get_by_role("button", name="Ban").click()
+    expect(console.locator("#card .banned")).to_be_visible()
+    visitor.say("still there?")
+    expect(said(console).last).to_have_text("still there?")
+    console.get_by_role("button", name="Lift the ban").click()
+    expect(console.locator("#card .banned")).to_have_count(0)
+    visitor.say("and now?")
+    expect(visitor.bubbles("bot").last).to_have_text("You said: and now?")
+    expect(visitor.bubbles("bot")).to_have_count(2)
+    console.get_by_role("button", name="Take over").click()
+    expect(console.locator("#about")).to_contain_text("held by you")
+    console.get_by_role("button", name="Close").click()
+    console.get_by_role("dialog").get_by_role("button", name="Close").click()
+    expect(console.locator("#about")).to_contain_text("ended")
+    visitor.say("once more")
+    expect(visitor.bubbles("bot").last).to_have_text("You said: once more")
+
+
+def test_an_answer_of_which_nothing_is_known_is_sent_again(
+    visitor: Chat, console: "Page", gateway: GatewayProcess
+) -> None:
+    """As far as the button: a widget's line leaves no such doubt, so nothing can be sent to it once more."""
+    visitor.say("did it arrive?")
+    expect(visitor.bubbles("bot")).to_have_count(1)
+    gateway.manage("shell", "-c", UNKNOWN)
+    console.locator("#list button", has_text="did it arrive?").first.click()
+    answered = console.locator("#transcript .bot")
+    expect(answered.locator(".status")).to_contain_text("not known whether it arrived")
+    answered.get_by_role("button", name="Send again").click()
+    expect(answered.locator(".status")).not_to_contain_text("not known whether it arrived")
+
+
+def test_the_title_tells_who_waits_and_the_browser_is_asked_only_on_demand(
+    visitor: Chat, open_page: OpenPage, gateway: GatewayProcess
+) -> None:
+    page = open_page("about:blank")
+    page.add_init_script(NOTIFICATIONS)
+    page.route_web_socket(re.compile("/ws/chat/admin/"), waiting("a person please"))
+    page.goto(f"{gateway.url}/console/")
+    sign_in(page, OPERATOR)
+    visitor.say("hello")
+    expect(visitor.bubbles("bot")).to_have_count(1)
+    assert page.evaluate("[window.asked, window.told]") == [0, []]
+    page.get_by_role("button", name="Notifications").click()
+    expect(page.get_by_role("button", name="Notifications")).to_have_attribute("aria-pressed", "true")
+    page.wait_for_timeout(2500)  # It tells of nothing while the page has just come.
+    visitor.say("a person please")
+    expect(page.locator("html")).to_have_attribute("data-told", "Somebody waits for a human.")
+    assert page.evaluate("[window.asked, window.told]") == [1, ["Somebody waits for a human."]]
+    gateway.manage("shell", "-c", WAITS)
+    page.reload()
+    expect(page).to_have_title(re.compile(r"^\(\d+\) "))
+
+
+def waiting(text: str) -> "Callable[[WebSocketRoute], None]":
+    """A line on which the conversation with that last word is said to wait for a human."""
+
+    def heard(frame: str | bytes) -> str | bytes:
+        if isinstance(frame, str) and '"type":"conversation"' in frame and text in frame:
+            return frame.replace('"state":"bot"', '"state":"waiting"')
+        return frame
+
+    def route(client: "WebSocketRoute") -> None:
+        server = client.connect_to_server()
+        client.on_message(server.send)
+        server.on_message(lambda frame: client.send(heard(frame)))
+
+    return route

@@ -103,7 +103,9 @@ function conversation(frame) {
   if (before?.state !== frame.state) countSoon();
   tell(frame, before);
   showEmpty();
-  if (frame.conversation === current) showHead();
+  if (frame.conversation !== current) return;
+  showHead();
+  if (before && before.banned !== frame.banned) line.send({ type: "person", conversation: current });
 }
 
 function tell(frame, before) {
