@@ -8,6 +8,7 @@ import httpx
 import pytest
 from channels.testing import HttpCommunicator
 from django.contrib.auth.models import User
+from django.db import OperationalError
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -251,3 +252,14 @@ def test_over_real_http(start_gateway: StartGateway, server: str) -> None:
             texts += [frame["text"] for frame in of(client.post("/chat/poll/", json=body).json(), "message")]
         refused = client.post("/chat/poll/", json={}, headers={"Origin": "https://evil.example"})
         assert refused.status_code == 403
+
+
+async def test_an_origin_that_cannot_be_asked_about_is_to_come_again(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refused, a page would take it for good."""
+
+    async def away(*arguments: Any) -> Any:
+        raise OperationalError("away")
+
+    monkeypatch.setattr(web.engine, "read", away)
+    answer = await ask({"hello": {}}, origin="https://shop.example")
+    assert (answer["status"], answer["code"]) == (503, "not_ready")

@@ -6,10 +6,8 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.db import DatabaseError
 
 from gateway import engine
-from gateway.errors import NotReady
 from gateway.models import Bot
 from gateway.types import Scope
 
@@ -91,14 +89,12 @@ def is_static(origin: str) -> bool:
 
 
 async def may_ask(scope: Scope) -> bool:
-    """Is it a page of ours, or of a site on some list? Where the database is away, only ours and the settings'."""
+    """Is it a page of ours, or of a site on some list? Raises NotReady and DatabaseError where the database, which
+    knows the bots' own lists, cannot be asked."""
     origin = of(scope)
     if origin is None or is_static(origin):
         return origin is not None
-    try:
-        return await engine.current().read(on_any_list, origin)
-    except (NotReady, DatabaseError):
-        return False
+    return await engine.current().read(on_any_list, origin)
 
 
 def on_any_list(origin: str) -> bool:

@@ -68,7 +68,11 @@ class PublicChatConsumer(Socket):
             self._give_places_back()
 
     async def refusal(self) -> str | None:
-        if not await origins.may_ask(self.scope):
+        try:
+            allowed = await origins.may_ask(self.scope)
+        except (NotReady, DatabaseError):
+            return f"whether origin {origins.as_sent(self.scope)} is on a bot's list cannot be asked just now."
+        if not allowed:
             return (
                 f"origin {origins.as_sent(self.scope)} may not open the public socket. It is on no list: "
                 "see WIDGET_ORIGINS, and the widget origins of each bot."
