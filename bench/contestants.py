@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from tests.gateway_process import ROOT, GatewayProcess, Server, free_port, run_manage
 from tests.services import postgres_database
@@ -20,7 +20,7 @@ from tests.services import postgres_database
 PROCESSORS = sorted(os.sched_getaffinity(0))
 # One for what is measured, another for all the rest; with a single one they disturb each other, and the table says so.
 MEASURED, OTHERS = {PROCESSORS[0]}, {PROCESSORS[-1]}
-STOP_SECONDS = 15.0
+START_SECONDS, STOP_SECONDS = 90.0, 15.0
 # Ten million messages are written before the start.
 FILL_SECONDS = 3600.0
 
@@ -71,6 +71,8 @@ class Driver:
 class Gateway(GatewayProcess):
     """`manage.py serve`, or uvicorn with the application map, on the measured processor."""
 
+    processors: ClassVar[set[int]] = MEASURED
+
     def _command(self) -> list[str]:
         # A line for each request would be measured too, and no peer writes one.
         return super()._command() + (["--no-access-log"] if self.server == "uvicorn" else [])
@@ -83,8 +85,8 @@ class Gateway(GatewayProcess):
         began = time.perf_counter()
         self.start(ready=False)
         assert self.process is not None
-        os.sched_setaffinity(self.process.pid, MEASURED)
-        self.wait_until_ready()
+        os.sched_setaffinity(self.process.pid, self.processors)
+        self.wait_until_ready(START_SECONDS)
         return time.perf_counter() - began
 
     def operator_cookie(self) -> str:
@@ -158,12 +160,9 @@ def running(name: str, driver: Driver, way: str, past: str = "") -> Iterator[Run
         yield found
 
 
-@contextlib.contextmanager
-def gateway(
-    name: str, driver: Driver, way: str, token: str, make: type[Gateway] = Gateway, past: str = ""
-) -> Iterator[Running]:
-    server, database = GATEWAYS[name]
-    env = {
+def environment(driver: Driver, token: str) -> dict[str, str]:
+    """Of a gateway that is measured."""
+    return {
         "TELEGRAM_BOT_TOKEN": token,
         "TELEGRAM_API_URL": driver.api,
         "FLOOD_LIMITS": "off",
@@ -171,6 +170,14 @@ def gateway(
         "MAX_CONNECTIONS": "20000",
         "LOG_LEVEL": "WARNING",
     }
+
+
+@contextlib.contextmanager
+def gateway(
+    name: str, driver: Driver, way: str, token: str, make: type[Gateway] = Gateway, past: str = ""
+) -> Iterator[Running]:
+    server, database = GATEWAYS[name]
+    env = environment(driver, token)
     if way == "webhook":
         env["TELEGRAM_WEBHOOK_URL"] = "{url}"
     with ExitStack() as stack:

@@ -73,6 +73,7 @@ async def conversations(bot: Bot, pid: int, *, count: int, settle: float) -> loa
 OF_A_BOT: dict[str, Callable[..., Awaitable[dict[str, Any]]]] = {
     "arrived": arrived,
     "flood": load.flood,
+    "spread": load.spread,
     "pace": load.pace,
     "burst": load.burst,
     "conversations": conversations,
@@ -80,6 +81,7 @@ OF_A_BOT: dict[str, Callable[..., Awaitable[dict[str, Any]]]] = {
 OF_SOCKETS: dict[str, Callable[..., Awaitable[dict[str, Any]]]] = {
     "talk": sockets.talk,
     "idle": sockets.idle,
+    "idle_over": sockets.idle_over,
     "fan_out": sockets.fan_out,
 }
 

@@ -3,11 +3,13 @@
 import asyncio
 import time
 from collections import deque
+from collections.abc import Sequence
 from itertools import count
 from typing import Any
+from urllib.parse import urlsplit
 
 from bench.bot_api import Bot, update
-from bench.usage import usage
+from bench.usage import busy_seconds, seconds_of_server, usage
 from bench.webhooks import WebhookConnection, connect
 
 FIRST_CHAT = 1_000_001
@@ -77,13 +79,13 @@ class Load:
     def close(self) -> None:
         """Leaves the bot alone."""
 
-    async def measure(self, pid: int, warm: float, seconds: float) -> Result:
+    async def measure(self, pids: Sequence[int], warm: float, seconds: float) -> Result:
         """Runs while the load does; figures are of the `seconds` after the first `warm` ones."""
         await asyncio.sleep(warm)
         self.latencies.clear()
-        before, echoes, own = usage(pid), self.echoes, time.process_time()
+        before, echoes, own = usage(*pids), self.echoes, time.process_time()
         await asyncio.sleep(seconds)
-        used, done = usage(pid).since(before), self.echoes - echoes
+        used, done = usage(*pids).since(before), self.echoes - echoes
         driver = (time.process_time() - own) * 1e6
         return {
             "echoes": done,
@@ -129,11 +131,12 @@ class PolledLoad(Load):
 class WebhookLoad(Load):
     """Closed loop: every connection posts its next update when the last was answered and there is room."""
 
-    async def start(self, connections: int) -> None:
+    async def start(self, connections: int, urls: Sequence[str] = ()) -> None:
+        """`urls`: where updates are brought by turns, if not to the one that the bot has registered."""
         self._resting: deque[WebhookConnection] = deque()
         self._turns = [0] * connections
         self._step = max(self._chats // connections, 1)
-        self.connections = await connect(connections, self.bot.webhook_url, self.bot.secret, self._answered)
+        self.connections = await connect(connections, urls or [self.bot.webhook_url], self.bot.secret, self._answered)
         for connection in self.connections:
             self._post(connection)
 
@@ -167,7 +170,7 @@ class PacedLoad(Load):
 
     async def start(self, connections: int, rate: float) -> None:
         self._waiting: deque[tuple[int, bytes]] = deque()
-        self.connections = await connect(connections, self.bot.webhook_url, self.bot.secret, self._answered)
+        self.connections = await connect(connections, [self.bot.webhook_url], self.bot.secret, self._answered)
         self._free = deque(self.connections)
         self._pace = asyncio.create_task(self._run(rate))
 
@@ -256,8 +259,35 @@ async def flood(
     else:
         load = WebhookLoad(bot, chats=chats, window=window)
         await load.start(connections)
-    figures = await load.measure(pid, warm, seconds)
+    figures = await load.measure([pid], warm, seconds)
     bot.delay = 0.0
+    await load.finish(patience=10)
+    load.close()
+    return figures
+
+
+async def spread(
+    bot: Bot,
+    pids: Sequence[int],
+    *,
+    urls: Sequence[str],
+    database: int,
+    chats: int,
+    connections: int,
+    window: int,
+    warm: float,
+    seconds: float,
+) -> Result:
+    """As much as several processes of one gateway take. `urls`: theirs; `database`: the first process of its server."""
+    path = urlsplit(bot.webhook_url).path
+    load = WebhookLoad(bot, chats=chats, window=window)
+    await load.start(connections, [url + path for url in urls])
+    await asyncio.sleep(warm)
+    before, busy, echoes, began = seconds_of_server(database), busy_seconds(), load.echoes, time.perf_counter()
+    figures = await load.measure(pids, 0, seconds)
+    postgres = (seconds_of_server(database) - before) * 1e6
+    figures["postgres_us"] = round(postgres / max(load.echoes - echoes, 1), 1)
+    figures["machine_busy"] = round((busy_seconds() - busy) / (time.perf_counter() - began), 2)
     await load.finish(patience=10)
     load.close()
     return figures
@@ -266,7 +296,7 @@ async def flood(
 async def pace(bot: Bot, pid: int, *, rate: float, chats: int, connections: int, warm: float, seconds: float) -> Result:
     load = PacedLoad(bot, chats=chats, window=1_000_000)
     await load.start(connections, rate)
-    figures = await load.measure(pid, warm, seconds)
+    figures = await load.measure([pid], warm, seconds)
     await load.finish(patience=5)
     load.close()
     return figures

@@ -22,6 +22,8 @@ COLUMNS = {
     "fan-out": ("deliveries_per_second", "us", "p50_ms", "p99_ms", "sockets"),
     "idle sockets": ("open_seconds", "kib_each", "idle_busy", "sockets"),
     "start": ("ready_seconds",),
+    "processes": ("per_second", "us", "postgres_us", "driver_us", "machine_busy", "p50_ms", "inversions", "refused"),
+    "idle sockets, two processes": ("open_seconds", "open_us", "kib_each", "idle_busy", "sockets"),
 }
 HEADINGS = {
     "us": "µs each",
@@ -29,6 +31,9 @@ HEADINGS = {
     "system_us": "system µs",
     "driver_us": "driver's µs",
     "per_second": "a second",
+    "postgres_us": "PostgreSQL's µs",
+    "machine_busy": "processors busy",
+    "open_us": "µs to open each",
     "inversions": "out of order",
     "p50_ms": "p50 ms",
     "p95_ms": "p95 ms",

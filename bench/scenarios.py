@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 
 from bench.contestants import GATEWAYS, PEERS, Driver, DriverFailed, Running, running, writing_beside
+from bench.processes import Cluster, cluster, lacks_nothing
 from tests.services import POSTGRES_URL
 
 Figures = dict[str, Any]
@@ -25,6 +26,7 @@ class Plan:
     seconds: float = 2.5
     conversations: int = 2_000
     sockets: int = 2_000
+    processes: tuple[int, ...] = (1, 2, 4)
     watchers: int = 1_000
     settle: float = 3.0
     waiting: int = 4_000
@@ -172,6 +174,23 @@ class Bench:
                 with self.each([name], "webhook") as (one,):
                     self.report("start", name, {"ready_seconds": round(one.start_seconds, 2)})
 
+    def processes(self) -> None:
+        """One gateway of several processes over a PostgreSQL and a Redis of its own."""
+        lacks_nothing()
+        for count in self.plan.processes:
+            with cluster(count, self.driver) as one:
+                timing = {"warm": self.plan.warm, "seconds": self.plan.seconds}
+                for _ in range(self.plan.rounds):
+                    self.measure_cluster("processes", "spread", one, token=one.token, **one.load, **timing)
+        with cluster(2, self.driver) as one:
+            wanted = {"count": self.plan.sockets, "settle": self.plan.settle}
+            self.measure_cluster("idle sockets, two processes", "idle_over", one, **wanted)
+
+    def measure_cluster(self, scenario: str, what: str, of: Cluster, **arguments: Any) -> None:
+        print(f"  {scenario}: {of.name}…", file=sys.stderr, flush=True)
+        with self.going_on(f"{scenario}, {of.name}"):
+            self.report(scenario, of.name, self.driver.do(what, pids=of.pids, urls=of.urls, **arguments))
+
 
 GROUPS: dict[str, Callable[[Bench], None]] = {
     "webhook": Bench.webhook,
@@ -181,6 +200,7 @@ GROUPS: dict[str, Callable[[Bench], None]] = {
     "conversations": Bench.conversations,
     "sockets": Bench.sockets,
     "start": Bench.start,
+    "processes": Bench.processes,
 }
 
 

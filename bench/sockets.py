@@ -5,7 +5,7 @@ import json
 import os
 import time
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -132,7 +132,7 @@ class Visitors:
         for socket in opened:
             socket.send({"type": "hello", "token": None, "since": 0, "bot": "bot"})
         self.sockets += opened
-        await asyncio.wait_for(self.all_welcomed.wait(), OPEN_SECONDS)
+        await asyncio.wait_for(self.all_welcomed.wait(), OPEN_SECONDS + count / 100)
         if self.trouble:
             raise ConnectionError(self.trouble)
 
@@ -223,6 +223,33 @@ async def idle(url: str, pid: int, *, count: int, settle: float) -> Result:
         "open_seconds": round(opened.clock, 2),
         "open_us": round(opened.processor / count, 1),
         "kib_each": round(after.since(before).resident / count, 1),
+        "idle_busy": round(_busy(after.since(quiet)), 4),
+    }
+
+
+async def idle_over(urls: Sequence[str], pids: Sequence[int], *, count: int, settle: float) -> Result:
+    """`count` of them over several processes, each of which opens its share while the others do."""
+    warm, people = [Visitors(url) for url in urls], [Visitors(url) for url in urls]
+    for few in warm:
+        await few.open(20)
+        few.close()
+    await asyncio.sleep(0.5)
+    before = usage(*pids)
+    await asyncio.gather(*(one.open(count // len(urls)) for one in people))
+    opened = usage(*pids).since(before)
+    await asyncio.sleep(1.0)
+    quiet = usage(*pids)
+    await asyncio.sleep(settle)
+    after = usage(*pids)
+    number = sum(len(one.sockets) for one in people)
+    for one in people:
+        one.close()
+    return {
+        "sockets": number,
+        "processes": len(urls),
+        "open_seconds": round(opened.clock, 2),
+        "open_us": round(opened.processor / number, 1),
+        "kib_each": round(after.since(before).resident / number, 1),
         "idle_busy": round(_busy(after.since(quiet)), 4),
     }
 

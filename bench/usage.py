@@ -1,9 +1,12 @@
-"""What a process has used so far, from /proc."""
+"""What processes have used so far, from /proc."""
 
+import contextlib
 import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.private_servers import children
 
 TICK_US = 1_000_000 / os.sysconf("SC_CLK_TCK")
 PAGE_KIB = os.sysconf("SC_PAGE_SIZE") / 1024
@@ -31,8 +34,30 @@ class Usage:
         return self.user + self.system
 
 
-def usage(pid: int) -> Usage:
+def usage(*pids: int) -> Usage:
+    """Of all of them together."""
+    each = [_ticks_and_pages(pid) for pid in pids]
+    user, system, pages = (sum(column) for column in zip(*each, strict=True))
+    return Usage(user * TICK_US, system * TICK_US, time.perf_counter(), pages * PAGE_KIB)
+
+
+def seconds_of_server(pid: int) -> float:
+    """Of the processor, so far, by a server, by those that it started, and by those of them that have ended."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    own = sum(map(int, fields[11:15])) * TICK_US
+    for child in children(pid):
+        with contextlib.suppress(FileNotFoundError):
+            own += usage(child).processor
+    return own / 1e6
+
+
+def _ticks_and_pages(pid: int) -> tuple[int, int, int]:
     # The second field is the command's name and may hold anything; what follows it is numbers.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    resident = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_KIB
-    return Usage(int(fields[11]) * TICK_US, int(fields[12]) * TICK_US, time.perf_counter(), resident)
+    return int(fields[11]), int(fields[12]), int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+
+
+def busy_seconds() -> float:
+    """Of all processors together, for whomever."""
+    user, nice, system, _idle, _waiting, *others = map(int, Path("/proc/stat").read_text().split("\n")[0].split()[1:])
+    return (user + nice + system + sum(others[:2])) * TICK_US / 1e6

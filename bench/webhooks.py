@@ -1,7 +1,7 @@
 """Telegram's side of a webhook: a few keep-alive connections, one update at a time on each."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import cast
 from urllib.parse import urlsplit
@@ -56,11 +56,11 @@ def same(connection: WebhookConnection) -> WebhookConnection:
 
 
 async def connect(
-    count: int, url: str, secret: str, answered: Callable[[WebhookConnection, int], None]
+    count: int, urls: Sequence[str], secret: str, answered: Callable[[WebhookConnection, int], None]
 ) -> list[WebhookConnection]:
-    host, port = address(url)
-    loop = asyncio.get_running_loop()
-    connections = [WebhookConnection(number, url, secret, answered) for number in range(count)]
-    for connection in connections:
-        await loop.create_connection(partial(same, connection), host, port)
+    loop, connections = asyncio.get_running_loop(), []
+    for number in range(count):
+        url = urls[number % len(urls)]
+        connections.append(WebhookConnection(number, url, secret, answered))
+        await loop.create_connection(partial(same, connections[-1]), *address(url))
     return connections
