@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 # Allocations, and collections of the younger generation, between two looks for garbage. As often as Python does it by
 # itself, all open sockets are looked through for every few that come: half of what opening them cost.
-SELDOM = 10_000, 20, 100
+SELDOM = 5_000, 10, 10
 # How long a thread may compute before another gets its turn. The loop gives its own away with every frame that it
 # writes; beside busy handlers Python's 5 ms for each of them add up to what everybody waits.
 TURN_SECONDS = 0.001
