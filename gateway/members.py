@@ -93,8 +93,8 @@ class Members:
                 await self._bury(dead, beat)
         if None in seen.owners.values() and not self._engine.stopping:
             await self._engine.read(owners.claim_free, self._me)
-            await self._take_up(await self._unowned(), recover=True)
-        await self._take_up(await self._unowned())
+        # Whoever gave them may have ended in the middle of a call.
+        await self._take_up(await self._unowned(), recover=True)
         if not self._engine.stopping:
             await self._balance()
 

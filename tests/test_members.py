@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from channels.consumer import AsyncConsumer
 
+from bots.chatty import ChattyBotConsumer
 from gateway import owners
+from gateway.models import Message, Status
 from gateway.parts import ALL
 from tests.communicator import Chat
 from tests.engine_moments import until_in_hand
@@ -47,3 +49,21 @@ async def test_what_is_being_handed_over_is_not_taken_back(start: StartEngine, m
     await leaving
     (row,) = await chat.settled()
     assert row.status == "done"
+
+
+async def test_a_call_that_a_leaver_was_cut_off_in_is_taken_up(
+    start: StartEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = await start(ChattyBotConsumer.as_asgi())
+    members = engine.members
+    chat = Chat(engine, 1)
+    await chat.says("hi")
+    await chat.sent(1)
+    members._me = ME
+    members._set(frozenset())
+    await engine.read(lambda: Message.objects.filter(direction="out").update(status=Status.SENDING, settled_at=None))
+    monkeypatch.setattr(owners, "look", lambda me: owners.Seen({ME: 1}, dict.fromkeys(ALL, ME), [], {}))
+    await members._round()
+    (row,) = await chat.sent(1)
+    assert (row.unknowns, row.sends) == (1, 2)
+    assert await chat.heard(2) == ["You said: hi", "You said: hi"]
