@@ -13,6 +13,7 @@ from gateway.reload import is_child
 from gateway.telegram.tokens import in_file, named_in_file
 
 # A start makes many objects and hardly any garbage: to look for it as often as Python does takes a fifth of the time.
+# Once all is loaded, gateway/apps.py takes this back.
 gc.set_threshold(50_000, 20, 100)
 
 BASE_DIR = Path(__file__).resolve().parent.parent

@@ -1,7 +1,11 @@
+import gc
 from importlib import import_module
 from pathlib import Path
 
 from django.apps import AppConfig
+
+USUAL = 700, 10, 10
+"""Python's own thresholds."""
 
 
 class GatewayConfig(AppConfig):
@@ -13,3 +17,5 @@ class GatewayConfig(AppConfig):
         import_module("gateway.checks")
         for path in sorted(Path(__file__).parent.glob("*/checks.py")):
             import_module(f"gateway.{path.parent.name}.checks")
+        # Connections of threads that have ended are closed as garbage: rarely looked for, they fill the server.
+        gc.set_threshold(*USUAL)
