@@ -13,7 +13,7 @@ from aiohttp import web
 from hypothesis import HealthCheck, settings
 
 from gateway.errors import NotReady
-from gateway.telegram.client import Client, open_session
+from gateway.telegram.client import Client, Session
 from gateway.types import Inbound, Receipt
 
 TOKEN = "123456:canary-canary-canary-canary"  # not a real one
@@ -134,7 +134,7 @@ async def bot_api() -> AsyncIterator[BotApi]:
 
 @asynccontextmanager
 async def client_of(url: str) -> AsyncIterator[Client]:
-    async with open_session() as session:
+    async with Session() as session:
         yield Client(url, TOKEN, session)
 
 

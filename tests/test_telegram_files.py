@@ -13,7 +13,7 @@ from django.urls import path
 
 from gateway.errors import DeliveryError, Refused
 from gateway.telegram import media
-from gateway.telegram.client import Client, open_session
+from gateway.telegram.client import Client, Session
 from gateway.telegram.updates import parse
 from gateway.web import files, remote_files
 from gateway.web.remote_files import make_room
@@ -51,7 +51,7 @@ async def api() -> AsyncIterator[tuple[Api, Client]]:
     site = http.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     port = runner.addresses[0][1]
-    async with open_session() as session:
+    async with Session() as session:
         yield served, Client(f"http://127.0.0.1:{port}", TOKEN, session)
     await runner.cleanup()
 
@@ -131,7 +131,7 @@ async def test_a_file_that_is_too_large_is_given_up(api: tuple[Api, Client]) -> 
 
 
 async def test_no_error_tells_the_token() -> None:
-    async with open_session() as session:
+    async with Session() as session:
         client = Client("http://127.0.0.1:9", TOKEN, session)
         with pytest.raises(DeliveryError) as caught:
             [chunk async for chunk in client.download("large", 100)]

@@ -47,11 +47,6 @@ class Session:
         await self.close()
 
 
-def open_session() -> Session:
-    """The one session of all bots."""
-    return Session()
-
-
 class Client:
     """The Bot API for one bot, whose `token` may become another one."""
 

@@ -14,7 +14,7 @@ from gateway.errors import DeliveryError
 from gateway.examinations import clock
 from gateway.telegram import bots, registration
 from gateway.telegram.answers import InvalidToken, NotFound
-from gateway.telegram.client import Client, open_session
+from gateway.telegram.client import Client, Session
 
 ASK_SECONDS = 3.0
 MANY_PENDING = 100
@@ -30,7 +30,7 @@ def telegram() -> Iterator[Finding]:
 
 
 async def examine(tokens: dict[str, str]) -> list[Finding]:
-    async with open_session() as session:
+    async with Session() as session:
         clients = {name: Client(settings.TELEGRAM_API_URL, token, session) for name, token in tokens.items()}
         jobs = [of_server(), *(of_bot(name, client) for name, client in clients.items())]
         return [finding for found in await asyncio.gather(*jobs) for finding in found]

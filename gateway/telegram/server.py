@@ -14,7 +14,7 @@ from gateway.protocols import ProtocolServer
 from gateway.telegram import bots, delivery, media, methods, registration
 from gateway.telegram.answers import InvalidToken, NotFound, NotTheApi
 from gateway.telegram.bots import TelegramBot
-from gateway.telegram.client import Client, Session, open_session
+from gateway.telegram.client import Client, Session
 from gateway.telegram.compose import compose
 from gateway.telegram.contact import Contact
 from gateway.telegram.kinds import allowed_updates
@@ -47,7 +47,7 @@ class Server(ProtocolServer):
         if not tokens:
             log.info("Telegram is off: set TELEGRAM_BOT_TOKEN to a token from @BotFather to switch it on")
             return
-        self._session = open_session()
+        self._session = Session()
         for name, token in tokens.items():
             self.bots[name] = TelegramBot(name, Client(settings.TELEGRAM_API_URL, token, self._session), Contact(name))
         await self.take_in()

@@ -204,7 +204,7 @@ class AdminChatConsumer(Socket):
             if operator is not None and tell:
                 await self._hand_back(running, operator.user)
                 running.operator_seen(self.badge.user_pk)
-                running.ring.hint(0, hints.seen(**await running.read(person.answering, operator.rights)))
+                running.ring.hint(0, hints.seen(**await running.read(staff.answering, operator.rights)))
                 for conversation, (reader, _) in self._watched.items():
                     self._show_here(conversation, reader)
         except (NotReady, DatabaseError):

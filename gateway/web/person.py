@@ -66,14 +66,6 @@ def _notes(row: Conversation, theirs: Any) -> list[dict[str, Any]]:
     ]
 
 
-def answering(rights: Rights) -> dict[str, Any]:
-    """At which bots they answer, as the hint "seen" has it. Asks the database only where bots are somebody's own."""
-    general = rights.general >= Role.ANSWER
-    others = [pk for pk, role in rights.named.items() if (role >= Role.ANSWER) != general]
-    names = Bot.objects.filter(pk__in=others).values_list("name", flat=True) if others else []
-    return {"general": general, "others": list(names)}
-
-
 def colleagues(uuid: str, bot: int) -> str:
     """Everybody who may answer at that bot."""
     staff = _staff().order_by("username")[:MOST_COLLEAGUES]

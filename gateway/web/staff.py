@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 
 from gateway.access import Rights, rights_of
+from gateway.models import Bot, Role
 from gateway.types import Scope
 
 
@@ -60,3 +61,11 @@ def shared_answer(ask: Callable[[], Awaitable[Operator | None]], badge: Badge) -
         _answers[key] = asyncio.ensure_future(ask())
         loop.call_later(SHARED_SECONDS, _answers.pop, key)
     return asyncio.shield(_answers[key])
+
+
+def answering(rights: Rights) -> dict[str, Any]:
+    """At which bots they answer, as the hint "seen" has it. Asks the database only where bots are somebody's own."""
+    general = rights.general >= Role.ANSWER
+    others = [pk for pk, role in rights.named.items() if (role >= Role.ANSWER) != general]
+    names = Bot.objects.filter(pk__in=others).values_list("name", flat=True) if others else []
+    return {"general": general, "others": list(names)}

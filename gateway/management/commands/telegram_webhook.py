@@ -11,7 +11,7 @@ from gateway.dialect import handled_methods
 from gateway.errors import DeliveryError
 from gateway.handlers import find_route
 from gateway.telegram import bots, registration
-from gateway.telegram.client import Client, open_session
+from gateway.telegram.client import Client, Session
 from gateway.telegram.kinds import allowed_updates
 
 
@@ -36,7 +36,7 @@ class Command(BaseCommand):
 
     async def _run(self, action: str, tokens: dict[str, str]) -> bool:
         done = True
-        async with open_session() as session:
+        async with Session() as session:
             for name, token in tokens.items():
                 client = Client(settings.TELEGRAM_API_URL, token, session)
                 try:
