@@ -23,13 +23,13 @@ from gateway import __version__, bot_tasks, dialect, hints, layers, node, owners
 from gateway.announcer import Announcer
 from gateway.conversations import Lanes
 from gateway.deadlines import Deadlines
+from gateway.direct import make_direct
 from gateway.errors import Deleted, NotReady
 from gateway.fields import clean
 from gateway.figures import Figures
 from gateway.handlers import Route, find_route
 from gateway.hearing import Hearing
 from gateway.housekeeping import Housekeeping
-from gateway.instance import send_directly
 from gateway.logs import event
 from gateway.members import Members
 from gateway.metrics import Metrics, refused
@@ -411,7 +411,7 @@ class Engine:
     def _find_route(self, protocol: str, bot: str) -> Route | None:
         route = find_route(protocol, f"/{bot}/", self.application)
         if route is not None and route.consumer is not None:
-            send_directly(route.consumer)
+            make_direct(route.consumer)
         return route
 
     def _committed(self, group: Group) -> None:

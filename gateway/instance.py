@@ -12,11 +12,9 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from asgiref.sync import ThreadSensitiveContext
-from channels.consumer import SyncConsumer
 from channels.routing import get_default_application
 
 from gateway.bot_tasks import harmless, of_a_bot
@@ -25,7 +23,7 @@ from gateway.errors import NotReady, Unsendable
 from gateway.fields import dump
 from gateway.logs import about
 from gateway.logs import row as logs_row
-from gateway.pool import Place
+from gateway.pool import Place, here
 from gateway.traces import task_stands_at, thread_stands_at
 from gateway.transcript import InRow
 from gateway.types import Application, Event, Outbound, Scope
@@ -157,7 +155,10 @@ class Instance:
 
     async def _run(self) -> None:
         # Entered and never left: a background task that outlives the instance may still use its thread.
-        await ThreadSensitiveContext(executor=self._place).__aenter__()
+        threads = ThreadSensitiveContext(executor=self._place)
+        await threads.__aenter__()
+        threads.token = None  # It holds the context, which holds `threads`: neither would ever be free of the other.
+        here.set(self._place)
         of_a_bot.set(True)
         about.set({name: self.scope[key] for name, key in NAMED})
         try:
@@ -322,29 +323,3 @@ class Instance:
     @property
     def alive(self) -> bool:
         return self._task is not None and not self._task.done()
-
-
-class DirectSend:
-    """`base_send` of a bot's consumer class. Channels sets it to a bridge over which every word of a sync handler waits
-    for the loop, in a task of its own; what goes to an instance and through no middleware needs none of that."""
-
-    def __set__(self, consumer: Any, bridge: Any) -> None:
-        target = getattr(bridge, "awaitable", None)
-        instance = getattr(target, "__self__", None)
-        if isinstance(instance, Instance) and getattr(target, "__func__", None) is Instance.send:
-            bridge = partial(instance.send_from_thread, bounce=bridge)
-        vars(consumer)["base_send"] = bridge
-
-    def __get__(self, consumer: Any, owner: type) -> Any:
-        if consumer is None:
-            return self
-        try:
-            return vars(consumer)["base_send"]
-        except KeyError:
-            raise AttributeError("base_send") from None
-
-
-def send_directly(consumer: type) -> None:
-    """To be called once for each class of consumers that may be a bot."""
-    if issubclass(consumer, SyncConsumer) and not hasattr(consumer, "base_send"):
-        setattr(consumer, "base_send", DirectSend())  # noqa: B010  # the class has no such attribute of its own

@@ -5,6 +5,7 @@ application gives each conversation its own, from the outside, so that plain con
 """
 
 import contextlib
+import contextvars
 import logging
 import threading
 import time
@@ -12,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, Protocol
 
 from django.db import connections
 from django.db.backends.signals import connection_created
@@ -37,29 +38,40 @@ SURPLUS_SECONDS = 10.0
 
 
 class Work:
-    """A call on its way to a thread. `at`: when it was asked for."""
+    """A call on its way to a thread. `at`: when it was asked for; `future`: where somebody waits for what it gives."""
 
     __slots__ = ("at", "call", "future")
 
-    def __init__(self, call: Callable[[], Any]) -> None:
+    def __init__(self, call: Callable[[], Any], future: "Future[Any] | None" = None) -> None:
         self.at = time.monotonic()
         self.call = call
-        self.future: Future[Any] = Future()
+        self.future = future
 
     def run(self) -> None:
-        if not self.future.set_running_or_notify_cancel():
-            return
-        try:
-            result = self.call()
-        except StopIteration as error:
-            # asyncio's futures refuse it, and whoever waits would wait for ever.
-            stopped = RuntimeError("A handler raised StopIteration: next() had nothing to give")
-            stopped.__cause__ = error
-            self.future.set_exception(stopped)
-        except BaseException as error:
-            self.future.set_exception(error)
-        else:
-            self.future.set_result(result)
+        """Never raises where somebody waits; a call for which nobody waits must not raise."""
+        future = self.future
+        if future is None:
+            self.call()
+        elif future.set_running_or_notify_cancel():
+            try:
+                result = self.call()
+            except BaseException as error:
+                future.set_exception(bearable(error))
+            else:
+                future.set_result(result)
+
+    def cancel(self) -> None:
+        if self.future is not None:
+            self.future.cancel()
+
+
+def bearable(error: BaseException) -> BaseException:
+    """asyncio's futures refuse StopIteration, and whoever waits would wait for ever."""
+    if not isinstance(error, StopIteration):
+        return error
+    stopped = RuntimeError("A handler raised StopIteration: next() had nothing to give")
+    stopped.__cause__ = error
+    return stopped
 
 
 class Bell:
@@ -90,6 +102,7 @@ class Worker(threading.Thread):
         self.since: float | None = None
         self.bell = Bell()
         self.work: Work | None = None
+        self.dismissed = False
         self.allowance = pool.allowance
         self._pool = pool
 
@@ -105,14 +118,17 @@ class Worker(threading.Thread):
         self._close_connections()
 
     def _wait(self) -> bool:
-        """Whether there is work to do. A thread without any gives its database connections back, then itself."""
-        if self._pool.next_for(self) or self.bell.wait(UNUSED_CONNECTION_SECONDS):
-            return self.work is not None
+        """Whether it goes on, with work or without. A thread without any gives its database connections back, then
+        itself."""
+        if self._pool.next_for(self):
+            return True
+        if self.bell.wait(UNUSED_CONNECTION_SECONDS):
+            return not self.dismissed
         self._close_connections()
         while not self.bell.wait(SURPLUS_SECONDS if self._pool.has_surplus else None):
             if self._pool.leaves(self):
                 return False
-        return self.work is not None
+        return not self.dismissed
 
     def _close_connections(self) -> None:
         # Whatever ails the database, the thread is needed.
@@ -143,24 +159,40 @@ class Pool(ThreadPoolExecutor):
         self._waiting: deque[Work] = deque()
         self._workers: set[Worker] = set()
         self._idle: dict[Worker, None] = {}
+        self._waking: Worker | None = None
         self._grower: threading.Thread | None = None
         self._full = self._closed = False
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        work = Work(lambda: fn(*args, **kwargs))
+        future: Future[Any] = Future()
+        self._put(Work(lambda: fn(*args, **kwargs), future))
+        return future
+
+    def start(self, call: Callable[[], None]) -> None:
+        """The same for whom nobody waits. The call must not raise."""
+        self._put(Work(call))
+
+    def _put(self, work: Work) -> None:
         with self._lock:
-            if self._idle:
-                # The last that fell idle: those that are not needed stay so, and leave.
-                worker, _ = self._idle.popitem()
-                worker.work = work
-                worker.bell.ring()
-                return work.future
             self._waiting.append(work)
-            if len(self._workers) < self.size:
-                self._add_worker()
-            else:
-                self._want_more()
-        return work.future
+            self._find_hands()
+
+    def _find_hands(self) -> None:
+        """For what waits."""
+        if self._idle:
+            self._wake_one()
+        elif len(self._workers) < self.size:
+            self._add_worker()
+        else:
+            self._want_more()
+
+    def _wake_one(self) -> None:
+        """One at a time, who wakes the next one if there is work for two: calls are short, and a thread that was woken
+        for nothing only takes the interpreter from the one that would have done it all."""
+        if not self._waking:
+            # The last that fell idle: those that are not needed stay so, and leave.
+            self._waking, _ = self._idle.popitem()
+            self._waking.bell.ring()
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Threads end as they fall idle. Waits for nobody: a handler that hangs must not hang the stop."""
@@ -169,13 +201,11 @@ class Pool(ThreadPoolExecutor):
             dropped = list(self._waiting) if cancel_futures else []
             if cancel_futures:
                 self._waiting.clear()
-            for worker in self._idle:
-                self._workers.discard(worker)
-                worker.bell.ring()
-            self._idle.clear()
+            for worker in list(self._idle):
+                self._dismiss(worker)
             self._wanted.notify()
         for work in dropped:
-            work.future.cancel()
+            work.cancel()
 
     # What it is seen by
 
@@ -210,16 +240,25 @@ class Pool(ThreadPoolExecutor):
     def next_for(self, worker: Worker) -> bool:
         """Gives the worker what has waited longest, else notes it as idle."""
         with self._lock:
+            if self._waking is worker:
+                self._waking = None
             if self._waiting:
                 worker.work = self._waiting.popleft()
+                if self._waiting:
+                    self._find_hands()
                 return True
             self._full = False
             if self._closed:
-                self._workers.discard(worker)
-                worker.bell.ring()
+                self._dismiss(worker)
             else:
                 self._idle[worker] = None
             return False
+
+    def _dismiss(self, worker: Worker) -> None:
+        self._workers.discard(worker)
+        self._idle.pop(worker, None)
+        worker.dismissed = True
+        worker.bell.ring()
 
     @property
     def has_surplus(self) -> bool:
@@ -297,6 +336,12 @@ class Pool(ThreadPoolExecutor):
             )
 
 
+class Starts(Protocol):
+    """What gives a call a thread, soon."""
+
+    def start(self, call: Callable[[], None]) -> None: ...
+
+
 class Place(Executor):
     """One call at a time, in order, on a shared pool. Outlives the instances of its conversation: a sync handler
     cannot be cancelled, and the next instance must not run beside what is left of the last.
@@ -304,36 +349,44 @@ class Place(Executor):
     `thread`: the ident of the thread that runs a call of it now.
     """
 
-    def __init__(self, pool: Executor) -> None:
+    def __init__(self, pool: "Starts") -> None:
         self._pool = pool
-        self._calls: list[Work] = []  # Hardly ever more than one: an empty deque takes ten times an empty list's room.
+        self._calls: list[Callable[[], None]] = []  # Hardly ever two: an empty deque takes ten times the room.
         self._lock = threading.Lock()
         self.busy = False
         self.thread: int | None = None
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        work = Work(lambda: fn(*args, **kwargs))
+        future: Future[Any] = Future()
+        self.start(Work(lambda: fn(*args, **kwargs), future).run)
+        return future
+
+    def start(self, call: Callable[[], None]) -> None:
+        """The same for whom nobody waits. The call must not raise."""
         with self._lock:
-            self._calls.append(work)
+            self._calls.append(call)
             start = not self.busy
             self.busy = True
         if start:
-            self._pool.submit(self._run_one)
-        return work.future
+            self._pool.start(self._run_one)
 
     def _run_one(self) -> None:
         # One call a turn: a conversation with many calls does not keep a thread from the others.
         self.thread = threading.get_ident()
-        self._calls[0].run()
+        self._calls[0]()
         self.thread = None
         with self._lock:
             self._calls.pop(0)
             more = self.busy = bool(self._calls)
         if more:
-            self._pool.submit(self._run_one)
+            self._pool.start(self._run_one)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """The pool is shared: whoever made it shuts it down."""
+
+
+here: contextvars.ContextVar[Place | None] = contextvars.ContextVar("here", default=None)
+"""The place of the conversation whose bot runs in this context."""
 
 
 class Pools:

@@ -1,13 +1,21 @@
-"""What a sync handler sends goes its way without a task of the loop for each word, and nothing else changes."""
+"""A sync handler is called, and what it sends goes its way, without Channels' bridges; and nothing else changes."""
 
+import asyncio
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
-from asgiref.sync import AsyncToSync
+from asgiref.sync import AsyncToSync, SyncToAsync, async_to_sync
 from channels.consumer import SyncConsumer
+from channels.db import database_sync_to_async
+from channels.testing import ApplicationCommunicator
+from django.db import connection
+from django.utils.translation import activate, get_language
 
+from gateway import pool
 from gateway.errors import Unsendable
+from gateway.models import Tag
 from gateway.types import Application, Receive, Scope, Send
 from tests.communicator import Chat
 from tests.engines import StartEngine, start
@@ -85,3 +93,101 @@ async def test_a_consumer_with_a_base_send_of_its_own_keeps_it(start: StartEngin
     chat = Chat(await start(Own.as_asgi()), 1)
     await chat.says("a")
     assert await chat.heard(1) == ["AsyncToSync"]
+
+
+# The way in
+
+
+@pytest.fixture
+def hopped(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What went to a thread by asgiref's own way."""
+    calls: list[Any] = []
+    call: Callable[..., Any] = SyncToAsync.__call__
+
+    async def noting(self: Any, *arguments: Any, **named: Any) -> Any:
+        calls.append(arguments)
+        return await call(self, *arguments, **named)
+
+    monkeypatch.setattr(SyncToAsync, "__call__", noting)
+    return calls
+
+
+heard: ContextVar[int] = ContextVar("heard", default=0)
+
+
+class Remembering(SyncConsumer):
+    """Keeps things where authors keep them beside the session."""
+
+    def telegram_message(self, event: Any) -> None:
+        heard.set(heard.get() + 1)
+        known = get_language()
+        activate("ko")
+        self.send({"type": "telegram.message", "text": f"{heard.get()} {known}"})
+
+
+async def test_what_a_handler_sets_in_its_context_is_there_for_the_next(start: StartEngine, hopped: list[Any]) -> None:
+    chat = Chat(await start(Remembering.as_asgi()), 1)
+    for _ in range(2):
+        await chat.says("a")
+    assert await chat.heard(2) == ["1 en", "2 ko"]
+    other = Chat(chat.engine, 2)
+    await other.says("a")
+    assert await other.heard(1) == ["1 en"], "of another conversation"
+    assert not hopped
+
+
+async def where_am_i() -> int:
+    return id(asyncio.get_running_loop())
+
+
+class Asking(SyncConsumer):
+    def telegram_message(self, event: Any) -> None:
+        self.send({"type": "telegram.message", "text": str(async_to_sync(where_am_i)())})
+
+
+async def test_what_a_handler_awaits_runs_on_the_gateways_loop(start: StartEngine) -> None:
+    chat = Chat(await start(Asking.as_asgi()), 1)
+    await chat.says("a")
+    assert await chat.heard(1) == [str(id(asyncio.get_running_loop()))]
+
+
+class Forgetful(SyncConsumer):
+    """Opens a transaction and leaves it so."""
+
+    def telegram_message(self, event: Any) -> None:
+        self.send({"type": "telegram.message", "text": f"{connection.get_autocommit()}"})
+        connection.set_autocommit(False)
+        Tag.objects.create(name="never")
+
+
+async def test_a_transaction_that_is_left_open_ends_with_its_handler(
+    start: StartEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "UNUSED_CONNECTION_SECONDS", 60.0)  # Else an idle thread would end it.
+    chat = Chat(await start(Forgetful.as_asgi()), 1)
+    for _ in range(2):
+        await chat.says("a")
+    assert await chat.heard(2) == ["True", "True"]
+    assert not await Tag.objects.filter(name="never").aexists()
+
+
+class Dispatching(Remembering):
+    @database_sync_to_async
+    def dispatch(self, message: Any) -> None:
+        self.send({"type": "telegram.message", "text": f"mine: {message['type']}"})
+
+
+async def test_a_dispatch_of_ones_own_stays(start: StartEngine, hopped: list[Any]) -> None:
+    chat = Chat(await start(Dispatching.as_asgi()), 1)
+    await chat.says("a")
+    assert await chat.heard(1) == ["mine: telegram.message"]
+    assert hopped
+
+
+async def test_the_same_class_outside_a_chat_is_as_channels_has_it(start: StartEngine, hopped: list[Any]) -> None:
+    chat = Chat(await start(Remembering.as_asgi()), 1)
+    await chat.says("a")
+    outside = ApplicationCommunicator(Remembering.as_asgi(), {"type": "telegram"})
+    await outside.send_input({"type": "telegram.message"})
+    assert (await outside.receive_output())["text"] == "1 en"
+    assert hopped
