@@ -25,6 +25,8 @@ WRAPPED = {"span", "tg-spoiler", "tg-emoji"}
 """Tags of Telegram's that have no mark here: their text is shown as it is."""
 SCHEMES = ("http", "https", "mailto", "tel")
 DEEPEST = 16
+MOST_ENTITIES = 1000
+"""Telegram keeps a hundred. To lay many in each other takes time that grows with the square of their number."""
 LONGEST_HREF = 2048
 
 
@@ -33,7 +35,7 @@ def from_entities(text: str, entities: Any) -> list[Node] | None:
     if not isinstance(entities, list):
         return None
     units = text.encode("utf-16-le", "surrogatepass")
-    marks = [mark for entity in entities if (mark := _mark(entity, len(units) // 2)) is not None]
+    marks = [mark for entity in entities[:MOST_ENTITIES] if (mark := _mark(entity, units)) is not None]
     if not marks:
         return None
     return _tree(units, 0, len(units) // 2, sorted(marks, key=lambda mark: (mark[0], -mark[1])), 0)
@@ -42,12 +44,14 @@ def from_entities(text: str, entities: Any) -> list[Node] | None:
 Mark = tuple[int, int, dict[str, Any]]
 
 
-def _mark(entity: Any, length: int) -> Mark | None:
+def _mark(entity: Any, units: bytes) -> Mark | None:
     """Its beginning and end, and the node without what is in it."""
     if not isinstance(entity, dict) or not isinstance(entity.get("type"), str) or entity["type"] not in ENTITIES:
         return None
     start, size = entity.get("offset"), entity.get("length")
-    if type(start) is not int or type(size) is not int or start < 0 or size <= 0 or start + size > length:
+    if type(start) is not int or type(size) is not int or start < 0 or size <= 0 or start + size > len(units) // 2:
+        return None
+    if _is_torn(units, start) or _is_torn(units, start + size):
         return None
     node: dict[str, Any] = {"t": ENTITIES[entity["type"]]}
     if node["t"] == "a":
@@ -56,6 +60,12 @@ def _mark(entity: Any, length: int) -> Mark | None:
             return None
         node["href"] = href
     return start, start + size, node
+
+
+def _is_torn(units: bytes, at: int) -> bool:
+    """Whether a character of two units lies on both sides of that place."""
+    before, after = units[at * 2 - 1 : at * 2], units[at * 2 + 1 : at * 2 + 2]
+    return b"\xd8" <= before <= b"\xdb" and b"\xdc" <= after <= b"\xdf"
 
 
 def _tree(units: bytes, start: int, end: int, marks: list[Mark], depth: int) -> list[Node]:
@@ -183,7 +193,10 @@ class _Html(HTMLParser):
         self._stack.text(data)
 
 
-LINK = r"\[(?P<label>(?:\\.|[^\]\\])*)\]\((?P<href>(?:\\.|[^)\\])*)\)"
+# A label without brackets, an address of a bounded length: else each of many that are never closed would be read to the
+# text's end, and nobody else would have the interpreter meanwhile.
+HREF = r"[^)\\]{0,2048}+(?:\\.[^)\\]{0,2048}+){0,64}+"
+LINK = rf"\[(?P<label>(?:\\.|[^\[\]\\])*)\]\((?P<href>{HREF})\)"
 TOKENS = {
     "markdownv2": re.compile(rf"(?s)\\(?P<escaped>.)|{LINK}|(?P<mark>```(?:\w+\n|\n)?|`|__|\|\||\*|_|~)"),
     "markdown": re.compile(rf"(?s)\\(?P<escaped>[_*`\[])|{LINK}|(?P<mark>```(?:\w+\n|\n)?|`|\*|_)"),

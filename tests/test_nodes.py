@@ -1,6 +1,7 @@
 """Telegram's rich texts as nodes."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import nodes
+from gateway.telegram import markup
 from gateway.telegram.compose import compose as telegram
 from gateway.telegram.updates import parse
 from gateway.web.compose import compose as web
@@ -49,10 +51,11 @@ def test_entities_become_nodes(text: str, entities: list[dict[str, Any]], expect
         None, [], "bold", [1], [{"type": "bold"}], [entity("bold", -1, 2)], [entity("bold", 0, 99)],
         [entity("bold", 0, 0)], [entity("bold", True, 1)], [entity("no_such", 0, 1)], [entity("mention", 0, 1)],
         [entity("text_link", 0, 1, url="javascript:alert(1)")], [entity("text_link", 0, 1)],
+        [entity("bold", 5, 1)], [entity("bold", 0, 5)],
     ],
 )  # fmt: skip
 def test_what_is_no_mark_leaves_plain_text(entities: Any) -> None:
-    assert nodes.from_entities("text", entities) is None
+    assert nodes.from_entities("text😀", entities) is None
 
 
 @pytest.mark.parametrize(
@@ -149,3 +152,26 @@ def check(tree: list[Any]) -> None:
         else:
             assert isinstance(node, str)
             assert node
+
+
+OPEN = ["[", "![", "[a](", "[a](\\x", "*_", "<b", "<a href='", "`", "&#", "\\", "||"]
+
+
+@pytest.mark.parametrize("mode", ["HTML", "MarkdownV2", "Markdown"])
+def test_what_is_opened_and_never_closed_holds_nobody_up(mode: str) -> None:
+    """A regular expression keeps the interpreter for itself: some of these took a minute of everybody's."""
+    for piece in OPEN:
+        began = time.thread_time()
+        nodes.parsed(piece * (4096 // len(piece)), mode)
+        markup.scan(piece * (4096 // len(piece)), mode)
+        list(markup.MODES[mode.lower()].finditer(piece * (100_000 // len(piece))))
+        assert time.thread_time() - began < 2, piece
+
+
+def test_tens_of_thousands_of_entities_hold_nobody_up() -> None:
+    text = "x" * 20_000
+    began = time.thread_time()
+    found = nodes.from_entities(text, [entity("bold", n, 1) for n in range(len(text))])
+    assert time.thread_time() - began < 2
+    assert found is not None
+    assert nodes.plain(found) == text

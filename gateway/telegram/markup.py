@@ -4,8 +4,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from gateway.nodes import HREF
+
 HTML = re.compile(r"""<(?P<end>/)?(?P<tag>[a-zA-Z][\w-]*)(?:"[^"]*"|'[^']*'|[^'"<>])*>|&(?:\#\w{1,10}|\w{1,32});""")
-LINK = r"!?\[(?:\\.|[^\]\\])*\]\((?:\\.|[^)\\])*\)"
+LINK = rf"!?\[(?:\\.|[^\[\]\\])*\]\({HREF}\)"
 CODE = r"```(?:[\w+-]+\n)?|`"
 MARKDOWN_V2 = re.compile(rf"\\[\s\S]|{LINK}|{CODE}|__|\|\||\*|_|~")
 MARKDOWN = re.compile(rf"\\[_*`\[]|{LINK}|{CODE}|\*|_")
