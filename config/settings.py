@@ -216,6 +216,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "filters": {
         "context": {"()": "gateway.logs.Context"},
+        "mistakes": {"()": "gateway.logs.Mistakes"},
         "wordless": {"()": "gateway.logs.Wordless", "debug": LOG_WORDS},
         "redact": {"()": "gateway.redact.Redact"},
         # /readyz says 503 whenever it is asked by a probe and the gateway is not ready: that is an answer, no error.
@@ -229,7 +230,7 @@ LOGGING = {
         "console": {
             "class": "logging.StreamHandler",
             "formatter": "chosen",
-            "filters": ["context", "wordless", "redact"],
+            "filters": ["mistakes", "context", "wordless", "redact"],
         }
     },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},

@@ -6,6 +6,7 @@ Ids, never what people wrote. A bot's own lines get the ids of the conversation 
 import logging
 import os
 import socket
+from collections import Counter
 from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from typing import Any
 from django.db import InterfaceError, OperationalError
 
 from gateway.errors import DeliveryError, NotReady
+from gateway.limits import Kept, Meter, Rate
 from gateway.redact import redact
 from gateway.traces import wordless
 
@@ -58,6 +60,35 @@ class Wordless(logging.Filter):
         if ours and error is not None and not self.debug and not isinstance(error, self.harmless):
             told = wordless(error)
             record.exc_info = (type(told), told, told.__traceback__)
+        return True
+
+
+class Mistakes(logging.Filter):
+    """What Django refuses is the asker's mistake, such as a Host that is not in ALLOWED_HOSTS: one plain line and no
+    traceback. Any stranger can ask for them without end, so of each kind there are so many a minute, and the next one
+    says how many there were beside."""
+
+    a_minute = Rate(10, 60.0)
+    longest = 500
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._paces = Kept(lambda: Meter([self.a_minute]), 100)
+        self._left_out: Counter[tuple[str, int]] = Counter()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        status = getattr(record, "status_code", 0)
+        if not record.name.startswith("django.") or not 400 <= status < 500:
+            return True
+        kind = record.name, status
+        if self._paces.of(kind).admit():
+            self._left_out[kind] += 1
+            return False
+        beside = self._left_out.pop(kind, 0)
+        record.msg = record.getMessage()[: self.longest] + (f" (and {beside} more like it)" if beside else "")
+        record.args, record.exc_info, record.exc_text = (), None, None
+        if record.levelno > logging.WARNING:
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
         return True
 
 

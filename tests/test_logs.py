@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from channels.consumer import SyncConsumer
 from django.db import OperationalError
+from django.test import Client
 
 from gateway import logs
 from gateway.errors import Unknown
@@ -28,6 +29,7 @@ __all__ = ["start"]
 
 StartGateway = Callable[..., GatewayProcess]
 MARK = "MARKED-xyzzy"
+FORM = "application/x-www-form-urlencoded"
 
 
 class Kept(logging.Handler):
@@ -37,7 +39,7 @@ class Kept(logging.Handler):
         super().__init__()
         self.lines: list[str] = []
         self.setFormatter(logs.formatter(kind))
-        for rule in (logs.Context(), logs.Wordless(debug=debug), Redact()):
+        for rule in (logs.Mistakes(), logs.Context(), logs.Wordless(debug=debug), Redact()):
             self.addFilter(rule)
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -118,6 +120,15 @@ def test_tokens_are_left_out_of_words_and_tracebacks(kind: str) -> None:
     assert "<token>" in kept.lines[0]
 
 
+@pytest.mark.parametrize("letter", ["x", "7", "x-", "7:", "x:", "sessionid="])
+def test_a_long_word_in_a_line_holds_nobody_up(letter: str) -> None:
+    kept = Kept("line")
+    began = time.thread_time()
+    log_to(kept).error("%s", letter * 100_000)
+    assert time.thread_time() - began < 1
+    assert len(kept.lines) == 1
+
+
 @pytest.mark.parametrize("kind", ["line", "json"])
 def test_an_exceptions_words_are_left_out_of_ours_and_its_place_is_not(kind: str) -> None:
     kept = Kept(kind)
@@ -135,6 +146,51 @@ def test_with_debug_and_in_a_bots_own_lines_they_stay() -> None:
     log_to(producing, "bots.example").error("It failed", exc_info=failing(ValueError("why")))
     assert "why" in developing.lines[0]
     assert "why" in producing.lines[0]
+
+
+# What strangers do wrong
+
+MULTIPART = "multipart/form-data; boundary=x"
+MISTAKEN: dict[str, Callable[[Client], Any]] = {
+    "ALLOWED_HOSTS": lambda browser: browser.get("/", headers={"host": "evil.example"}),
+    "GET/POST parameters exceeded": lambda browser: browser.post("/console/login/", "a=1&" * 1001, FORM),
+    "Unable to parse request body": lambda browser: browser.post("/console/login/", b"--x\r\nnonsense", MULTIPART + "\0"),
+    "Not Found": lambda browser: browser.get("/nothing-here"),
+}  # fmt: skip
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("told", MISTAKEN)
+def test_a_strangers_mistake_is_a_plain_line_and_no_flood_of_them(client: Client, told: str) -> None:
+    kept = Kept("line")
+    log_to(kept, "django")
+    assert {MISTAKEN[told](client).status_code for _ in range(40)} <= {400, 404}
+    assert len(kept.lines) == 10
+    for line in kept.lines:
+        assert told in line
+        assert "WARNING" in line
+        assert len(line.splitlines()) == 1
+
+
+def test_how_many_were_left_out_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = Kept("line")
+    logger = log_to(kept, "django.security.DisallowedHost")
+    for _ in range(14):
+        logger.error("Invalid HTTP_HOST header: %r" % ("x" * 9000), extra={"status_code": 400})
+    now = time.monotonic()
+    monkeypatch.setattr("gateway.limits.time.monotonic", lambda: now + 61)
+    logger.error("Invalid HTTP_HOST header: 'y'", extra={"status_code": 400})
+    assert len(kept.lines) == 11
+    assert len(kept.lines[0]) < 700
+    assert kept.lines[-1].endswith("Invalid HTTP_HOST header: 'y' (and 4 more like it)")
+
+
+def test_a_fault_of_ours_keeps_its_traceback(settings: Any) -> None:
+    kept = Kept("line")
+    for _ in range(20):
+        log_to(kept, "django.request").error("It failed", exc_info=failing(ValueError()), extra={"status_code": 500})
+    assert "".join(kept.lines).count("Traceback") == 20
+    assert settings.LOGGING["handlers"]["console"]["filters"][0] == "mistakes"
 
 
 # What a line is about
