@@ -107,6 +107,11 @@ class Backlog:
         behind = not self._loaded if stream is None else stream.left or stream.room <= 0
         return not (behind or (conversation, False) in self._homes or (protocol, bot, False, key) in self._lanes)
 
+    def is_last(self, row: OutRow) -> bool:
+        """Nothing waits behind it in its lane, here or in the table."""
+        lane = self._homes.get((row.conversation, row.announcement))
+        return lane is not None and len(lane.rows) == 1 and not lane.left
+
     def put(self, row: OutRow) -> None:
         """Takes a committed row. The same row again: its newest words count."""
         self._put(row)

@@ -65,6 +65,8 @@ AWAY_SECONDS = 3.0
 FAREWELL_SECONDS = 3.0
 ENDING_AT_ONCE = 4
 TICK_SECONDS = 0.25
+# So much longer may a call that was answered be in doubt, should the process die.
+COMPANY_SECONDS = 0.01
 LOOK_SECONDS = 1.0
 
 LOST = (
@@ -377,6 +379,10 @@ class Engine:
     def submit_later(self, operation: Operation[Any]) -> None:
         """Queues what nobody waits for; a failure is logged."""
         self.submit(operation).add_done_callback(_log_failure)
+
+    def submit_in_company(self, operation: Operation[T]) -> "asyncio.Future[T]":
+        """Of what nothing waits for: it is committed with whatever comes next, and alone after COMPANY_SECONDS."""
+        return self.writer.submit_soon(operation, COMPANY_SECONDS)
 
     def say_later(self, say: Say) -> "asyncio.Future[Any]":
         """Its handler may be about to end: then both are one transaction."""

@@ -294,8 +294,12 @@ class Outbox:
             self._answered(row)
             reports = self._handles(row, "result")
             mark = Mark(row, Status.SENT, external_id=sent.id, result=sent.result, reports=reports)
-            await self._commit(mark, Mark(row, Status.SENT, external_id=sent.id))
+            await self._commit(mark, Mark(row, Status.SENT, external_id=sent.id), at_once=self._is_awaited(row))
         return None
+
+    def _is_awaited(self, row: OutRow) -> bool:
+        """Whether something waits for the end of this row: the next one, the bot's handler of its result, a stop."""
+        return bool(row.ref) or self._closed or self._engine.stopping or not self._backlog.is_last(row)
 
     def _answered(self, row: OutRow) -> None:
         self._clocks_of(row).let_in()
@@ -306,11 +310,14 @@ class Outbox:
         mark = Mark(row, Status.FAILED, reason, reports=reports, blocked=blocked, gone=gone, farewell=farewell)
         await self._commit(mark, Mark(row, Status.FAILED, reason))
 
-    async def _commit(self, operation: Operation[Any], plainer: Operation[Any] | None = None) -> None:
+    async def _commit(
+        self, operation: Operation[Any], plainer: Operation[Any] | None = None, *, at_once: bool = True
+    ) -> None:
         """Of what has happened outside: it cannot be undone, so it is written however long that takes."""
+        submit = self._engine.submit if at_once else self._engine.submit_in_company
         while True:
             try:
-                await self._engine.submit(operation)
+                await submit(operation)
                 return
             except KeyError:
                 raise

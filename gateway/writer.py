@@ -134,6 +134,7 @@ class Writer:
         self._jobs: deque[Job] = deque()
         self._soon: asyncio.TimerHandle | None = None
         self._wake = threading.Condition()
+        self._urgent = False
         self._stopping = self._given_up = False
         self.memory = self._memory = Memory()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
@@ -172,23 +173,35 @@ class Writer:
             if self._stopping:
                 raise NotReady("The gateway is stopping.")
             self._jobs.append(Job(operation, future))
+            self._urgent = True
             self._wake.notify()
+        if self._soon is not None:  # What could wait goes along.
+            self._soon.cancel()
+            self._soon = None
         return future
 
-    def submit_soon(self, operation: Operation[T]) -> "asyncio.Future[T]":
-        """The same of what can wait for a moment, in which something may come that shares its transaction."""
+    def submit_soon(self, operation: Operation[T], within: float = SOON_SECONDS) -> "asyncio.Future[T]":
+        """The same of what can wait for so many seconds: whatever comes in that time shares its transaction."""
         future: asyncio.Future[T] = self._loop.create_future()
         with self._wake:
             if self._stopping:
                 raise NotReady("The gateway is stopping.")
             self._jobs.append(Job(operation, future))
-        if self._soon is None:
-            self._soon = self._loop.call_later(SOON_SECONDS, self._wake_up)
+        self._wake_within(within)
         return future
+
+    def _wake_within(self, seconds: float) -> None:
+        when = self._loop.time() + seconds
+        if self._soon is not None:
+            if self._soon.when() <= when:
+                return
+            self._soon.cancel()
+        self._soon = self._loop.call_at(when, self._wake_up)
 
     def _wake_up(self) -> None:
         self._soon = None
         with self._wake:
+            self._urgent = True
             self._wake.notify()
 
     def drop_cancelled(self) -> None:
@@ -222,9 +235,11 @@ class Writer:
 
     def _take(self) -> list[Job]:
         with self._wake:
-            while not self._jobs and not self._stopping:
+            while not (self._urgent and self._jobs) and not self._stopping:
                 self._wake.wait()
-            return [self._jobs.popleft() for _ in range(min(len(self._jobs), LARGEST_GROUP))]
+            jobs = [self._jobs.popleft() for _ in range(min(len(self._jobs), LARGEST_GROUP))]
+            self._urgent = bool(self._jobs)
+            return jobs
 
     def _commit(self, jobs: list[Job]) -> None:
         try:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from channels.consumer import SyncConsumer
 from django.db import OperationalError
 from django.utils import timezone
 
@@ -17,6 +18,7 @@ from gateway import writer
 from gateway.errors import NotReady
 from gateway.metrics import refusals
 from gateway.models import Conversation, Message, Node
+from gateway.transcript import Mark
 from tests.communicator import Chat, eventually, until
 from tests.engine_moments import conversation, until_closed
 from tests.engines import StartEngine, start
@@ -88,6 +90,52 @@ async def test_what_nobody_waits_for_any_more_leaves_the_queue(
     assert await Chat(engine, 2).heard(50) == [f"You said: {number}" for number in range(50)]
     assert await engine.read(lambda: Message.objects.filter(direction="in", conversation__key="chat:2").count()) == 50
     await asyncio.gather(first, return_exceptions=True)
+
+
+@pytest.fixture
+def groups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was written together, a group a line."""
+    groups: list[str] = []
+    run_group = writer.run_group
+
+    def noting(operations: Any, *more: Any) -> Any:
+        groups.append(" ".join(_name(operation) for operation in operations))
+        return run_group(operations, *more)
+
+    monkeypatch.setattr(writer, "run_group", noting)
+    return groups
+
+
+def _name(operation: Any) -> str:
+    return str(operation.status) if isinstance(operation, Mark) else type(operation).__name__
+
+
+async def test_that_an_answer_is_out_is_written_with_what_comes_next(
+    start: StartEngine, groups: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(front_door, "COMPANY_SECONDS", 30)
+    chat = Chat(await start(ChattyBotConsumer.as_asgi()), 1)
+    for number in range(3):
+        await chat.says(f"{number}")
+        await chat.heard(number + 1)
+    echo = ["Accept", "Say Settle", "sent Accept", "Say Settle", "sent Accept", "Say Settle"]
+    assert [group for group in groups if "Say" in group or "Accept" in group] == echo
+
+
+async def test_nothing_waits_in_its_lane_for_company(
+    start: StartEngine, groups: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(front_door, "COMPANY_SECONDS", 30)
+
+    class TalkativeConsumer(SyncConsumer):
+        def telegram_message(self, message: dict[str, Any]) -> None:
+            for number in range(3):
+                self.send({"type": "telegram.message", "text": str(number)})
+
+    chat = Chat(await start(TalkativeConsumer.as_asgi()), 1)
+    await chat.says("hi")
+    assert await chat.heard(3) == ["0", "1", "2"]
+    assert groups.count("sent") == 2, "the last one alone has nothing behind it"
 
 
 async def test_without_its_lease_nothing_is_written(start: StartEngine) -> None:
