@@ -220,7 +220,7 @@ async def test_an_error_in_a_hook_that_somebody_waits_for_is_told(start: StartEn
 async def test_an_error_in_any_other_hook_leaves_the_conversation_usable_and_is_for_operators(
     start: StartEngine, where: str, django_user_model: Any
 ) -> None:
-    """Nobody asked for these: an apology would be an answer to nothing, and a farewell's would call back who has left."""
+    """Nobody asked for these: an apology would answer nothing, and a farewell's would call back who has left."""
     engine = await start(wrong_in(where))
     chat = Chat(engine, 1)
     await chat.says("a")

@@ -150,11 +150,11 @@ def test_with_debug_and_in_a_bots_own_lines_they_stay() -> None:
 
 # What strangers do wrong
 
-MULTIPART = "multipart/form-data; boundary=x"
+MULTIPART = "multipart/form-data; boundary=x\0"
 MISTAKEN: dict[str, Callable[[Client], Any]] = {
     "ALLOWED_HOSTS": lambda browser: browser.get("/", headers={"host": "evil.example"}),
     "GET/POST parameters exceeded": lambda browser: browser.post("/console/login/", "a=1&" * 1001, FORM),
-    "Unable to parse request body": lambda browser: browser.post("/console/login/", b"--x\r\nnonsense", MULTIPART + "\0"),
+    "Unable to parse request body": lambda browser: browser.post("/console/login/", b"--x\r\nnonsense", MULTIPART),
     "Not Found": lambda browser: browser.get("/nothing-here"),
 }  # fmt: skip
 
