@@ -183,6 +183,6 @@ def console(open_page: OpenPage, gateway: GatewayProcess) -> "Page":
     page = open_page(f"{gateway.url}/console/")
     page.get_by_label("Name").fill(OPERATOR)
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.locator("#line")).to_have_text("Live")
     return page

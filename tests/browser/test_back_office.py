@@ -38,7 +38,7 @@ def boss(open_page: OpenPage, gateway: GatewayProcess) -> "Page":
     page = open_page(f"{gateway.url}/console/announcements/")
     page.get_by_label("Name").fill(BOSS)
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.get_by_role("heading", name="Announcements")).to_be_visible()
     return page
 
@@ -52,10 +52,10 @@ def visitor(open_page: OpenPage, shop: HostSite) -> Chat:
 
 
 def test_an_announcement_from_its_draft_to_its_report(boss: "Page", visitor: Chat) -> None:
-    boss.get_by_role("link", name="New announcement").click()
+    boss.get_by_role("link", name="New announcement", exact=True).click()
     boss.get_by_label("Text").fill(HOSTILE)
     boss.get_by_label("Protocol").select_option("webchat")
-    boss.get_by_role("button", name="Count and preview").click()
+    boss.get_by_role("button", name="Count and preview", exact=True).click()
     expect(boss.locator(".bubble")).to_have_text(HOSTILE)
     check(boss)
     number = boss.locator(".figure").inner_text()
@@ -95,8 +95,8 @@ def test_the_dashboard_shows_what_was_said(boss: "Page", gateway: GatewayProcess
     expect(messages.locator("tbody tr")).to_have_count(30)
     check(boss)
     boss.get_by_label("Period").select_option("7")
-    boss.get_by_role("button", name="Show").click()
+    boss.get_by_role("button", name="Show", exact=True).click()
     expect(messages.locator("tbody tr")).to_have_count(7)
     with boss.expect_download() as download:
-        boss.get_by_role("link", name="Messages as CSV").click()
+        boss.get_by_role("link", name="Messages as CSV", exact=True).click()
     assert download.value.path().read_text().startswith("day,")

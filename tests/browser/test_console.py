@@ -45,7 +45,7 @@ def test_an_operator_takes_over_answers_and_hands_back(visitor: Chat, console: "
     expect(words(console, "bot")).to_have_text(["You said: is a person there?"])
     expect(console.locator("#text")).to_be_disabled()
 
-    console.get_by_role("button", name="Take over").click()
+    console.get_by_role("button", name="Take over", exact=True).click()
     expect(console.locator("#about")).to_contain_text("held by you")
     answer(console, "Yes, I am Ann.")
     expect(visitor.bubbles("operator")).to_have_text(["Yes, I am Ann."])
@@ -57,8 +57,8 @@ def test_an_operator_takes_over_answers_and_hands_back(visitor: Chat, console: "
     expect(visitor.bubbles("operator")).to_have_count(2)
     expect(visitor.bubbles("bot")).to_have_count(1)
 
-    console.get_by_role("button", name="Hand back").click()
-    expect(console.get_by_role("button", name="Take over")).to_be_visible()
+    console.get_by_role("button", name="Hand back", exact=True).click()
+    expect(console.get_by_role("button", name="Take over", exact=True)).to_be_visible()
     expect(console.locator("#text")).to_be_disabled()
     visitor.say("and you, bot?")
     expect(visitor.bubbles("bot")).to_have_text(["You said: is a person there?", "You said: and you, bot?"])
@@ -93,9 +93,9 @@ def test_two_operators_talk_over_nobody(
     sign_in(ben, "ben")
     ben.goto(console.url)
     expect(words(ben, "visitor")).to_have_text(["one of you, please"])
-    console.get_by_role("button", name="Take over").click()
+    console.get_by_role("button", name="Take over", exact=True).click()
     expect(ben.locator("#about")).to_contain_text(f"held by {OPERATOR}")
-    expect(ben.get_by_role("button", name="Take over")).to_be_hidden()
+    expect(ben.get_by_role("button", name="Take over", exact=True)).to_be_hidden()
     expect(ben.locator("#text")).to_be_disabled()
 
 
@@ -111,12 +111,12 @@ def test_who_answers_on_a_stale_view_keeps_the_text(
     deaf.goto(console.url)
     expect(words(deaf, "visitor")).to_have_text(["who is quicker?"])
 
-    console.get_by_role("button", name="Take over").click()
+    console.get_by_role("button", name="Take over", exact=True).click()
     answer(console, "I am Ann.")
     expect(visitor.bubbles("operator")).to_have_text(["I am Ann."])
-    console.get_by_role("button", name="Hand back").click()
+    console.get_by_role("button", name="Hand back", exact=True).click()
 
-    deaf.get_by_role("button", name="Take over").click()
+    deaf.get_by_role("button", name="Take over", exact=True).click()
     answer(deaf, "I am, says Cleo.")
     expect(deaf.locator("#notice")).to_contain_text("Somebody answered meanwhile")
     expect(deaf.locator("#text")).to_have_value("I am, says Cleo.")
@@ -139,7 +139,7 @@ def test_the_address_keeps_the_open_conversation(visitor: Chat, console: "Page")
     console.reload()
     expect(words(console, "visitor")).to_have_text(["stay with me"])
     expect(console.locator("#list button[aria-current]")).to_have_count(1)
-    console.get_by_role("button", name="Take over").click()
+    console.get_by_role("button", name="Take over", exact=True).click()
     box = console.locator("#text").bounding_box()
     assert box
     assert box["height"] > 30
@@ -166,15 +166,15 @@ def test_on_a_phone_the_list_then_the_transcript(visitor: Chat, open_page: OpenP
     page.locator("#list button", has_text="small screen").first.click()
     expect(words(page, "visitor")).to_have_text(["small screen"])
     expect(page.locator("#list")).to_be_hidden()
-    page.get_by_role("button", name="Back to the list").click()
+    page.get_by_role("button", name="Back to the list", exact=True).click()
     expect(page.locator("#list")).to_be_visible()
 
 
 def test_who_is_no_operator_is_told_so_and_may_leave(open_page: OpenPage, gateway: GatewayProcess) -> None:
     page = open_page(f"{gateway.url}/console/")
     sign_in(page, OPERATOR)
-    page.get_by_role("button", name="Sign out").click()
-    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+    page.get_by_role("button", name="Sign out", exact=True).click()
+    expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
 
 
 def test_the_administration_keeps_the_policy(open_page: OpenPage, gateway: GatewayProcess) -> None:
@@ -185,5 +185,5 @@ def test_the_administration_keeps_the_policy(open_page: OpenPage, gateway: Gatew
 def sign_in(page: "Page", name: str) -> None:
     page.get_by_label("Name").fill(name)
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.locator("#line")).to_have_text("Live")

@@ -87,7 +87,7 @@ def test_axe_finds_nothing(visitor: Chat, console: "Page", scheme: str, width: i
     check(console)
     note(console, "be kind")
     check(console)
-    console.get_by_role("button", name="Take over").click()
+    console.get_by_role("button", name="Take over", exact=True).click()
     check(console)
     console.get_by_role("button", name="Answer", exact=True).click()
     console.locator("#text").fill("Ann here.")
@@ -96,7 +96,7 @@ def test_axe_finds_nothing(visitor: Chat, console: "Page", scheme: str, width: i
     console.locator("#text").fill("/")
     check(console)
     console.keyboard.press("Escape")
-    console.get_by_role("button", name="Close").click()
+    console.get_by_role("button", name="Close", exact=True).click()
     check(console)
     wide = console.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert wide <= 0
@@ -126,14 +126,14 @@ def test_a_keyboard_is_enough(visitor: Chat, console: "Page", gateway: GatewayPr
     expect(console.locator("#transcript .private .words")).to_have_text(["wants it tomorrow"])
     console.keyboard.press("Escape")
     console.keyboard.press("h")
-    expect(console.get_by_role("button", name="Take over")).to_be_visible()
+    expect(console.get_by_role("button", name="Take over", exact=True)).to_be_visible()
     console.keyboard.press("/")
     expect(console.get_by_role("searchbox")).to_be_focused()
 
 
 def test_a_begun_answer_is_kept(visitor: Chat, console: "Page") -> None:
     begin(visitor, console, "are you still there?")
-    console.get_by_role("button", name="Take over").click()
+    console.get_by_role("button", name="Take over", exact=True).click()
     console.locator("#text").fill("One moment, I")
     console.reload()
     expect(console.locator("#text")).to_have_value("One moment, I")
@@ -148,7 +148,9 @@ def test_a_transcript_is_saved(visitor: Chat, console: "Page") -> None:
         ("CSV", "seq,at"),
     ):
         with console.expect_download() as download:
-            console.get_by_role("group", name="Save the transcript").get_by_role("button", name=name).click()
+            console.get_by_role("group", name="Save the transcript").get_by_role(
+                "button", name=name, exact=True
+            ).click()
         assert part in download.value.path().read_text()
     assert console.locator("#line").inner_text() == "Live"
 
@@ -161,7 +163,7 @@ def test_two_operators_and_the_visitor_see_each_other(
     dora = open_page(f"{gateway.url}/console/")
     dora.get_by_label("Name").fill("dora")
     dora.get_by_label("Password").fill(PASSWORD)
-    dora.get_by_role("button", name="Sign in").click()
+    dora.get_by_role("button", name="Sign in", exact=True).click()
     dora.goto(console.url)
     expect(console.locator("#presence")).to_contain_text("Also here: dora")
     expect(dora.locator("#presence")).to_contain_text(f"Also here: {OPERATOR}")
@@ -170,16 +172,16 @@ def test_two_operators_and_the_visitor_see_each_other(
     visitor.text.press_sequentially("well", delay=30)  # At once after words, which end the typing where it is shown.
     expect(dora.locator("#presence")).to_contain_text("The visitor is typing…")
     expect(dora.locator("#presence")).not_to_contain_text("typing")
-    console.get_by_role("button", name="Take over").click()
+    console.get_by_role("button", name="Take over", exact=True).click()
     expect(console.locator("#text")).to_be_enabled()
     console.locator("#text").press_sequentially("Yes", delay=30)
     expect(dora.locator("#presence")).to_contain_text(f"{OPERATOR} is typing…")
     note(console, "mine until noon")
     expect(dora.locator("#transcript .private .words")).to_have_text(["mine until noon"])
 
-    console.get_by_role("button", name="Assign").click()
+    console.get_by_role("button", name="Assign", exact=True).click()
     console.get_by_label("To", exact=True).select_option("dora")
-    console.get_by_role("dialog").get_by_role("button", name="Assign").click()
+    console.get_by_role("dialog").get_by_role("button", name="Assign", exact=True).click()
     expect(dora.locator("#about")).to_contain_text("held by you")
     expect(console.locator("#text")).to_be_enabled()  # Still a note.
     console.get_by_role("button", name="Answer", exact=True).click()
@@ -195,27 +197,27 @@ def test_people_and_words_are_found(visitor: Chat, console: "Page") -> None:
     console.goto(console.url.split("#")[0])
     search.fill("no such words anywhere")
     expect(console.locator("#list-empty")).to_contain_text("Nothing fits.")
-    console.get_by_role("button", name="Show all").click()
+    console.get_by_role("button", name="Show all", exact=True).click()
     expect(console.locator("#list > li").first).to_be_visible()
 
 
 def test_ban_lift_and_close(visitor: Chat, console: "Page", gateway: GatewayProcess) -> None:
     gateway.manage("shell", "-c", LEADS)
     begin(visitor, console, "be nice to me")
-    console.get_by_role("button", name="Ban this person").click()
-    console.get_by_role("dialog").get_by_role("button", name="Ban").click()
+    console.get_by_role("button", name="Ban this person", exact=True).click()
+    console.get_by_role("dialog").get_by_role("button", name="Ban", exact=True).click()
     expect(console.locator("#card .banned")).to_be_visible()
     visitor.say("still there?")
     expect(said(console).last).to_have_text("still there?")
-    console.get_by_role("button", name="Lift the ban").click()
+    console.get_by_role("button", name="Lift the ban", exact=True).click()
     expect(console.locator("#card .banned")).to_have_count(0)
     visitor.say("and now?")
     expect(visitor.bubbles("bot").last).to_have_text("You said: and now?")
     expect(visitor.bubbles("bot")).to_have_count(2)
-    console.get_by_role("button", name="Take over").click()
+    console.get_by_role("button", name="Take over", exact=True).click()
     expect(console.locator("#about")).to_contain_text("held by you")
-    console.get_by_role("button", name="Close").click()
-    console.get_by_role("dialog").get_by_role("button", name="Close").click()
+    console.get_by_role("button", name="Close", exact=True).click()
+    console.get_by_role("dialog").get_by_role("button", name="Close", exact=True).click()
     expect(console.locator("#about")).to_contain_text("ended")
     visitor.say("once more")
     expect(visitor.bubbles("bot").last).to_have_text("You said: once more")
@@ -231,7 +233,7 @@ def test_an_answer_of_which_nothing_is_known_is_sent_again(
     console.locator("#list button", has_text="did it arrive?").first.click()
     answered = console.locator("#transcript .bot")
     expect(answered.locator(".status")).to_contain_text("not known whether it arrived")
-    answered.get_by_role("button", name="Send again").click()
+    answered.get_by_role("button", name="Send again", exact=True).click()
     expect(answered.locator(".status")).not_to_contain_text("not known whether it arrived")
 
 
@@ -246,8 +248,8 @@ def test_the_title_tells_who_waits_and_the_browser_is_asked_only_on_demand(
     visitor.say("hello")
     expect(visitor.bubbles("bot")).to_have_count(1)
     assert page.evaluate("[window.asked, window.told]") == [0, []]
-    page.get_by_role("button", name="Notifications").click()
-    expect(page.get_by_role("button", name="Notifications")).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("button", name="Notifications", exact=True).click()
+    expect(page.get_by_role("button", name="Notifications", exact=True)).to_have_attribute("aria-pressed", "true")
     page.wait_for_timeout(2500)  # It tells of nothing while the page has just come.
     visitor.say("a person please")
     expect(page.locator("html")).to_have_attribute("data-told", "Somebody waits for a human.")

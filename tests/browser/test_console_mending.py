@@ -33,11 +33,11 @@ def test_a_failed_event_and_an_unknown_answer(
     expect(asked.locator(".status")).to_contain_text("failed: ValueError: <img")
     expect(answered.locator(".status")).to_contain_text("not known whether it arrived")
 
-    answered.get_by_role("button", name="Drop").click()
+    answered.get_by_role("button", name="Drop", exact=True).click()
     expect(answered.locator(".status")).to_contain_text(f"note: seen by operators only (Dropped by {OPERATOR}.)")
     expect(answered.get_by_role("button")).to_have_count(0)
 
-    asked.get_by_role("button", name="Give to the bot again").focus()
+    asked.get_by_role("button", name="Give to the bot again", exact=True).focus()
     console.keyboard.press("Enter")
     expect(asked.get_by_role("button")).to_have_count(0)
     expect(asked.locator(".status")).to_have_count(0)

@@ -35,7 +35,7 @@ def test_what_is_taken_away_leaves_the_page(
     gateway.manage("create_operator", "bea")
     try:
         set_lists(gateway, operators=("bea",), watchers=(OPERATOR,))
-        expect(console.get_by_role("button", name="Take over")).to_be_hidden()
+        expect(console.get_by_role("button", name="Take over", exact=True)).to_be_hidden()
         expect(console.locator("#text")).to_have_attribute("placeholder", "You may read here.")
         set_lists(gateway, operators=("bea",))
         expect(console.locator("#list button")).to_have_count(0)

@@ -49,7 +49,7 @@ def root(rows: None, open_page: OpenPage, gateway: GatewayProcess) -> "Page":
     page = open_page(f"{gateway.url}/console/")
     page.get_by_label("Name").fill("root")
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.locator("#line")).to_have_text("Live")
     return page
 
@@ -126,7 +126,7 @@ def test_too_fast_is_told_and_can_be_sent_again(open_page: OpenPage, gateway: Ga
     detail = "Too fast: this was not sent. Send it again in a moment."
     script.say(type="error", code="rate_limited", detail=detail, id=said["id"])
     expect(chat.widget.locator(".message.visitor")).to_contain_text("too fast, and was not sent")
-    chat.widget.get_by_role("button", name="Try again").click()
+    chat.widget.get_by_role("button", name="Try again", exact=True).click()
     assert script.wait_for("message", 2) == said
     script.say(type="ack", id=said["id"], seq=1, rev=1)
     expect(chat.sent()).to_have_text(["one too many"])

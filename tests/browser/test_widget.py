@@ -101,7 +101,7 @@ def test_what_is_refused_is_marked_and_can_be_changed(host_page: "Page") -> None
     chat.say("long " * 1000)
     failed = chat.widget.locator(".message.visitor[data-state=failed]")
     expect(failed.locator(".meta")).to_contain_text("4096")
-    failed.get_by_role("button", name="Change it").click()
+    failed.get_by_role("button", name="Change it", exact=True).click()
     expect(failed).to_have_count(0)
     expect(chat.text).to_have_value(("long " * 1000).strip())
     chat.say("short")
@@ -175,7 +175,7 @@ def test_a_phone_gets_the_whole_screen(open_page: OpenPage, gateway: GatewayProc
 
 def test_the_demo_page_opens_the_chat(open_page: OpenPage, gateway: GatewayProcess) -> None:
     page = open_page(gateway.url)
-    page.get_by_role("button", name="Talk to the bot").click()
+    page.get_by_role("button", name="Talk to the bot", exact=True).click()
     chat = Chat(page)
     chat.say("hello")
     expect(chat.bubbles("bot")).to_have_text("You said: hello")

@@ -55,7 +55,7 @@ def talked(chat: Chat, script: Script, **options: Any) -> None:
     script.message(6, 6, "Sure?", buttons=CHOICE)
     expect(chat.widget.locator(".message code")).to_have_count(1)
     expect(chat.widget.locator(".file")).to_have_count(1)
-    expect(chat.widget.get_by_role("button", name="Attach a file")).to_be_visible()
+    expect(chat.widget.get_by_role("button", name="Attach a file", exact=True)).to_be_visible()
 
 
 def empty(chat: Chat, script: Script) -> None:
@@ -75,19 +75,19 @@ def refused(chat: Chat, script: Script) -> None:
     script.say(type="error", code="too_long", detail="too long", id=script.wait_for("message")["id"])
     chat.say("too fast")
     script.say(type="error", code="rate_limited", detail="too fast", id=script.wait_for("message", 2)["id"])
-    expect(chat.widget.get_by_role("button", name="Try again")).to_be_visible()
+    expect(chat.widget.get_by_role("button", name="Try again", exact=True)).to_be_visible()
 
 
 def ended(chat: Chat, script: Script) -> None:
     talked(chat, script)
     script.say(type="ended", rate=True)
-    chat.widget.get_by_role("radio", name="3 of 5").check()
-    expect(chat.widget.locator(".card").get_by_role("button", name="Send")).to_be_visible()
+    chat.widget.get_by_role("radio", name="3 of 5", exact=True).check()
+    expect(chat.widget.locator(".card").get_by_role("button", name="Send", exact=True)).to_be_visible()
 
 
 def asked_to_end(chat: Chat, script: Script) -> None:
     talked(chat, script)
-    chat.widget.get_by_role("button", name="End the conversation").click()
+    chat.widget.get_by_role("button", name="End the conversation", exact=True).click()
 
 
 def in_the_tray(chat: Chat, script: Script) -> None:
@@ -116,7 +116,7 @@ def offline(chat: Chat, script: Script) -> None:
 def closed_with_news(chat: Chat, script: Script) -> None:
     talked(chat, script)
     chat.page.wait_for_timeout(500)
-    chat.widget.get_by_role("button", name="Close the chat").first.click()
+    chat.widget.get_by_role("button", name="Close the chat", exact=True).first.click()
     script.message(7, 7, "Are you there?", "operator", name="Ann")
     expect(chat.widget.locator(".preview")).to_be_visible()
 

@@ -53,14 +53,14 @@ def test_messages_stand_in_their_order_whatever_order_they_come_in(chat: Chat, s
 
 def test_only_the_newest_chips_can_be_pressed(chat: Chat, script: Script) -> None:
     script.say(type="message", seq=1, rev=1, text="Sure?", name="", buttons=CHOICE, at="", **{"from": "bot"})
-    chat.widget.get_by_role("button", name="Yes").click()
+    chat.widget.get_by_role("button", name="Yes", exact=True).click()
     pressed = script.wait_for("button")
     assert pressed["data"] == "y"
     script.say(type="ack", id=pressed["id"], seq=2, rev=2)
     expect(chat.sent()).to_have_text(["Yes"])
-    expect(chat.widget.get_by_role("button", name="No")).to_be_enabled()
+    expect(chat.widget.get_by_role("button", name="No", exact=True)).to_be_enabled()
     script.message(3, 3, "Good.")
-    expect(chat.widget.get_by_role("button", name="No")).to_be_disabled()
+    expect(chat.widget.get_by_role("button", name="No", exact=True)).to_be_disabled()
 
 
 @pytest.mark.parametrize("first", ["ack", "message"])

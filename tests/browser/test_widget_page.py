@@ -89,7 +89,7 @@ def test_a_preview_can_be_put_away(chat: Chat, script: Script) -> None:
     script.message(1, 1, "psst")
     preview = chat.widget.locator(".preview")
     expect(preview).to_be_visible()
-    chat.widget.get_by_role("button", name="Dismiss").click()
+    chat.widget.get_by_role("button", name="Dismiss", exact=True).click()
     expect(preview).to_be_hidden()
     expect(chat.badge).to_have_text("1")
     chat.page.reload()
@@ -200,7 +200,7 @@ def test_the_chat_as_a_page_of_its_own(open_page: OpenPage, gateway: GatewayProc
     expect(chat.panel).to_be_visible()
     expect(chat.launcher).to_be_hidden()
     expect(page.get_by_role("heading", name="Ask <us>")).to_be_visible()
-    expect(chat.widget.get_by_role("button", name="Close the chat")).to_have_count(0)
+    expect(chat.widget.get_by_role("button", name="Close the chat", exact=True)).to_have_count(0)
     assert chat.panel.bounding_box() == {"x": 0, "y": 0, "width": 820, "height": 1000}
     chat.say("hello")
     expect(chat.bubbles("bot")).to_have_text("You said: hello")

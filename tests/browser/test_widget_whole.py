@@ -47,7 +47,7 @@ def test_a_visit_from_the_form_to_the_stars(visitor: Chat, console: "Page", gate
     form = visitor.widget.locator("form.ask")
     form.get_by_label("Your name").fill("Zoë Lee")
     form.get_by_label("E-mail").fill("zoe@a.example")
-    form.get_by_role("button", name="Start the chat").click()
+    form.get_by_role("button", name="Start the chat", exact=True).click()
     expect(form).to_have_count(0)
 
     visitor.say("I want to speak to a human")
@@ -64,7 +64,7 @@ def test_a_visit_from_the_form_to_the_stars(visitor: Chat, console: "Page", gate
     )
 
     console.locator("#list button", has_text="Zoë Lee").first.click()
-    console.get_by_role("button", name="Take over").click()
+    console.get_by_role("button", name="Take over", exact=True).click()
     expect(visitor.status).to_have_text(f"{OPERATOR} has joined")
     console.locator("#text").fill("I see it.")
     console.locator("#text").press("Enter")
@@ -72,17 +72,17 @@ def test_a_visit_from_the_form_to_the_stars(visitor: Chat, console: "Page", gate
     visitor.page.reload()
     expect(visitor.status).to_have_text(f"{OPERATOR} has joined")
     expect(picture).to_have_attribute("alt", "the box.png")
-    console.get_by_role("button", name="Hand back").click()
+    console.get_by_role("button", name="Hand back", exact=True).click()
     expect(visitor.bubbles("system").last).to_have_text(f"{OPERATOR} has left")
 
-    visitor.widget.get_by_role("button", name="End the conversation").click()
-    visitor.widget.get_by_role("button", name="End it").click()
-    visitor.widget.get_by_role("radio", name="5 of 5").check()
+    visitor.widget.get_by_role("button", name="End the conversation", exact=True).click()
+    visitor.widget.get_by_role("button", name="End it", exact=True).click()
+    visitor.widget.get_by_role("radio", name="5 of 5", exact=True).check()
     visitor.widget.get_by_label("Anything to add?").fill("kind")
-    visitor.widget.locator(".card").get_by_role("button", name="Send").click()
+    visitor.widget.locator(".card").get_by_role("button", name="Send", exact=True).click()
     expect(visitor.widget.locator(".card")).to_contain_text("Thank you")
     assert json.loads(gateway.manage("shell", "-c", RATED).splitlines()[-1]) == [5, "kind", "Zoë Lee"]
-    visitor.widget.get_by_role("button", name="Start a new one").click()
+    visitor.widget.get_by_role("button", name="Start a new one", exact=True).click()
     expect(visitor.widget.locator(".message")).to_have_count(0)
     expect(form).to_be_visible()
 
@@ -120,7 +120,7 @@ def test_a_room_is_shared_by_visitors_and_the_bot(open_page: OpenPage, gateway: 
     ann.page.reload()
     expect(ann.bubbles("visitor")).to_have_text(["who has tea?"])
     expect(ann.bubbles("other")).to_have_text(["I have"])
-    expect(ann.widget.get_by_role("button", name="End the conversation")).to_have_count(0)
+    expect(ann.widget.get_by_role("button", name="End the conversation", exact=True)).to_have_count(0)
 
 
 def test_a_signed_visitor_comes_back_in_another_browser(open_page: OpenPage, gateway: GatewayProcess) -> None:
