@@ -7,6 +7,7 @@ import { Filters } from "./console_filters.js";
 import { isPlain, isTyping } from "./console_keys.js";
 import { chipText, List } from "./console_list.js";
 import { Line } from "./console_line.js";
+import { nameOf } from "./console_names.js";
 import { Notify } from "./console_notify.js";
 import { Person } from "./console_person.js";
 import { Presence } from "./console_presence.js";
@@ -109,7 +110,7 @@ function conversation(frame) {
 }
 
 function tell(frame, before) {
-  const name = frame.name || "Somebody";
+  const name = nameOf(frame);
   const mine = frame.holder === me && before && frame.seq > before.seq;
   if (frame.state === "waiting" && before?.state !== "waiting") notify.tell(frame.conversation, `${name} waits for a human.`, go);
   else if (mine && (frame.conversation !== current || document.hidden) && list.unread(frame.conversation)) notify.tell(frame.conversation, `${name} has answered you.`, go);
@@ -216,7 +217,7 @@ function showHead() {
   const answers = may("answer");
   replies.bot = frame?.bot ?? "";
   part("head").hidden = !current;
-  part("name").textContent = frame?.name || (frame ? "Visitor" : "…");
+  part("name").textContent = frame ? nameOf(frame) : "…";
   part("about").textContent = frame ? `${frame.protocol} · ${frame.bot} · ${chipText(frame, me)}` : "";
   part("take").hidden = !frame || frame.state === "held" || !answers;
   part("release").hidden = !mine;
@@ -230,7 +231,7 @@ function showHead() {
 
 function hintFor(frame) {
   if (!may("answer")) return "You may read here.";
-  return frame?.state === "held" ? `${frame.holder} has this conversation.` : "Take the conversation over to answer.";
+  return frame?.state === "held" ? `${frame.holder} has this conversation.` : "Take over to answer.";
 }
 
 function showMore(more) {

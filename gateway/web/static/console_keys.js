@@ -17,6 +17,9 @@ function goTo(number) {
   document.querySelectorAll(".rail nav a")[number - 1]?.click();
 }
 
+// On a phone the pages are a row that is wider than the screen.
+document.querySelector(".rail [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
 document.getElementById("help").addEventListener("click", () => help.showModal());
 addEventListener("keydown", (event) => {
   if (isTyping(event) || !isPlain(event) || document.querySelector("dialog[open]")) return;

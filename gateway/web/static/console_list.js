@@ -1,6 +1,7 @@
 // The list on the left: a page of conversations at a time, newest first, each row changed in place as it changes.
 
 import { clock, fill, keep, kept, make, since } from "./console_dom.js";
+import { initial, nameOf } from "./console_names.js";
 
 const STATES = { bot: "bot", waiting: "waiting", held: "held", ended: "ended" };
 const MARKS = 5000;
@@ -138,7 +139,8 @@ export class List {
     else button.removeAttribute("aria-current");
     if (isCurrent) this.#makeTabStop(button);
     fill(button,
-      make("span", { class: "person", dir: "auto" }, frame.name || "Visitor"),
+      initial(frame),
+      make("span", { class: "person", dir: "auto" }, nameOf(frame)),
       make("time", { datetime: frame.at }, clock(frame.at)),
       make("span", { class: "last", dir: "auto" }, frame.last || "no words yet"),
       unread ? make("span", { class: "dot", title: `${unread} unread` }, unread > 99 ? "99+" : String(unread), make("span", { class: "unseen" }, " unread")) : null,

@@ -2,6 +2,7 @@
 
 import { button, clock, fill, make } from "./console_dom.js";
 import { chipText } from "./console_list.js";
+import { initial, nameOf } from "./console_names.js";
 
 export class Person {
   #box;
@@ -23,8 +24,9 @@ export class Person {
     const typed = this.#box.querySelector("input");
     const was = typed === document.activeElement ? typed.value : null;
     const { number } = card;
+    const called = { ...card, name: card.name || card.chat?.title };
     fill(this.#box,
-      make("h2", { dir: "auto" }, card.name || card.chat?.title || "Visitor"),
+      make("h2", {}, initial(called), make("span", { dir: "auto" }, nameOf(called))),
       card.username ? make("p", { class: "soft", dir: "auto" }, `@${card.username}`) : null,
       card.banned ? make("p", { class: "chip banned" }, `banned since ${clock(card.banned)}`) : null,
       card.blocked ? make("p", { class: "chip" }, `blocked the bot, ${clock(card.blocked)}`) : null,
