@@ -92,7 +92,7 @@ def export(request: HttpRequest, pk: str) -> HttpResponse:
 @require_POST
 @for_operators(Role.ADMINISTER)
 def erase(request: HttpRequest, pk: str) -> HttpResponse:
-    """The number of rows is to be retyped: whoever erases has looked at what goes."""
+    """The person's address is to be retyped: whoever erases has looked at who goes."""
     theirs = cast("ConsoleRequest", request)
     contact, contacts = _person(theirs, pk)
     number = request.POST.get("number", "").strip()

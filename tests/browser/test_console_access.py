@@ -252,9 +252,7 @@ def test_the_title_tells_who_waits_and_the_browser_is_asked_only_on_demand(
     expect(page.get_by_role("button", name="Notifications", exact=True)).to_have_attribute("aria-pressed", "true")
     page.wait_for_timeout(2500)  # It tells of nothing while the page has just come.
     visitor.say("a person please")
-    expect(page.locator("html")).to_have_attribute(
-        "data-told", re.compile(r"^Visitor \w{4} waits for a human[.]$")
-    )
+    expect(page.locator("html")).to_have_attribute("data-told", re.compile(r"^Visitor \w{4} waits for a human[.]$"))
     assert page.evaluate("[window.asked, window.told.length]") == [1, 1]
     gateway.manage("shell", "-c", WAITS)
     page.reload()

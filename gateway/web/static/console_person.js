@@ -35,6 +35,7 @@ export class Person {
       ...this.#others(card.others),
       ...notes(card.notes),
       ...(number !== undefined && this.#on.may("lead") ? [this.#ban(card)] : []),
+      ...(number !== undefined && this.#on.may("administer") ? [whatIsKept(card)] : []),
     );
     if (was !== null) Object.assign(this.#box.querySelector("input") ?? {}, { value: was }) && this.#box.querySelector("input")?.focus();
   }
@@ -64,6 +65,10 @@ export class Person {
     const act = banned ? this.#on.unban : this.#on.ban;
     return make("p", { class: "danger" }, button(banned ? "Lift the ban" : "Ban this person", act));
   }
+}
+
+function whatIsKept({ conversation }) {
+  return make("p", {}, make("a", { href: `/console/people/of/${conversation}/` }, "All that is kept"));
 }
 
 function facts(card) {
