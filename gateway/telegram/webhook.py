@@ -4,8 +4,6 @@ import hmac
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import gateway.engine
@@ -22,27 +20,22 @@ ASGISend = Callable[[dict[str, Any]], Awaitable[None]]
 Headers = Iterable[tuple[bytes, bytes]]
 
 
-@dataclass(frozen=True, slots=True)
 class Answer:
-    status: int
-    detail: str
-    headers: tuple[tuple[bytes, bytes], ...] = ()
+    """Written once for all the updates that are answered so. Without a `detail` it has no body: servers make a system
+    call for the head and another one for the body."""
+
+    def __init__(self, status: int, detail: str = "", headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
+        self.status = status
+        self._body = json.dumps({"detail": detail}).encode() if detail else b""
+        kind = ((b"content-type", b"application/json"),) if detail else ()
+        self._headers = (*kind, (b"content-length", str(len(self._body)).encode()), *headers)
 
     async def send(self, send: ASGISend) -> None:
-        body, headers = _written(self)
-        await send({"type": "http.response.start", "status": self.status, "headers": list(headers)})
-        await send({"type": "http.response.body", "body": body})
+        await send({"type": "http.response.start", "status": self.status, "headers": list(self._headers)})
+        await send({"type": "http.response.body", "body": self._body})
 
 
-@lru_cache(maxsize=100)
-def _written(answer: Answer) -> tuple[bytes, tuple[tuple[bytes, bytes], ...]]:
-    """The body and the headers, written once for all the updates that are answered so."""
-    body = json.dumps({"detail": answer.detail}).encode()
-    length = str(len(body)).encode()
-    return body, ((b"content-type", b"application/json"), (b"content-length", length), *answer.headers)
-
-
-KEPT = Answer(200, "kept")
+KEPT = Answer(200)
 NO_UPDATE = Answer(400, "no JSON object with an update_id")
 NOT_LET_IN = Answer(401, "unknown bot or wrong secret")
 NOT_POST = Answer(405, "POST only", ((b"allow", b"POST"),))
