@@ -1,8 +1,12 @@
-"""The words that the rooms say to one another. Plain data; no model, no protocol."""
+"""The words that the rooms say to one another. Plain data; no model, no protocol.
+
+msgspec's structs: every update makes half a dozen, and a frozen dataclass takes 0.1 µs for each of its fields.
+"""
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 Scope = MutableMapping[str, Any]
 Event = dict[str, Any]
@@ -19,8 +23,7 @@ Rich = dict[str, Any]
 be missing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
+class Person(Struct, frozen=True):
     """Who is talking, as the protocol knows them. `user_id` is a linked Django user's primary key; `details`, where
     there are any, replace what is known of the person beside their name (`{"email": …}`)."""
 
@@ -32,8 +35,7 @@ class Person:
     details: dict[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Outbound:
+class Outbound(Struct, frozen=True):
     """What is to be said or done outside, in the words of the Bot API, which every protocol maps to its own.
 
     `kind` is a `models.Kind`: "message" (words; has a `seq`), "edit", "call", or "note" (operators only).
@@ -52,8 +54,7 @@ class Outbound:
     rich: Rich | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(Struct, frozen=True):
     """A chat has another id from now on.
 
     Conversations whose key is `old`, or begins with `old/`, get `new` in its place, and these values in their address
@@ -66,16 +67,14 @@ class Move:
     chat: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
+class Rate(Struct, frozen=True):
     """`burst` calls at once, then `per_second` of them."""
 
     burst: int
     per_second: float
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """How fast a chat, or a bot as a whole, may be called. None: as fast as anybody wants.
 
     `calls` holds for everything; announcements have to keep to `announcements` as well.
@@ -85,8 +84,7 @@ class Limits:
     announcements: Rate | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Inbound:
+class Inbound(Struct, frozen=True):
     """An update on its way to becoming a row.
 
     `key` names the conversation within bot and protocol. `method` is the update's own kind ("message",
@@ -123,8 +121,7 @@ class Inbound:
     rich: Rich | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Struct, frozen=True):
     """What became of an accepted or said thing, once committed. `rev` is the row's visible one."""
 
     row: int
@@ -134,8 +131,7 @@ class Receipt:
     duplicate: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(Struct, frozen=True):
     """An outbound row on its way outside, as a protocol's `deliver` gets it.
 
     `parts` are the external ids of the parts that are known to be out; `target` is the external id of the message
@@ -156,8 +152,7 @@ class Delivery:
     next_call: Callable[[], None] = lambda: None
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(Struct, frozen=True):
     """The outside has confirmed. `id` is the (last) message's external id, `result` what the method gave back."""
 
     id: int | None = None

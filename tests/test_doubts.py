@@ -1,10 +1,10 @@
 """Which sends are given up: those that are never answered while others are, and no others."""
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from bots.chatty import ChattyBotConsumer
 from gateway import outbox

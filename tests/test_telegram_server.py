@@ -3,11 +3,11 @@ import contextvars
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from msgspec.structs import replace
 
 from gateway.errors import Later, Refused, Unknown
 from gateway.protocols import find_protocols

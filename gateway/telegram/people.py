@@ -4,8 +4,9 @@ Ids are validated before anything is keyed on them.
 """
 
 import re
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from gateway.telegram import kinds
 from gateway.types import Move, Person
@@ -20,8 +21,7 @@ class Malformed(Exception):
     """Nothing may be keyed on this."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """`key` is "" where there is neither a chat nor a user."""
 
     key: str = ""

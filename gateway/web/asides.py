@@ -1,9 +1,9 @@
 """What a visitor does beside talking: looks back, types, fills in the form, ends the conversation, rates it."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from django.db import DatabaseError, InterfaceError, OperationalError
+from msgspec.structs import replace
 
 from gateway import hints
 from gateway.desk import end_scope

@@ -1,13 +1,12 @@
 """`/ws/chat/`: a visitor talks with a bot. The conversation belongs to the visitor's token, not to the socket."""
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from django.conf import settings
 from django.db import DatabaseError
+from msgspec.structs import replace
 
 from gateway import addresses, engine, flow, limits
 from gateway.errors import NotReady
@@ -111,7 +110,7 @@ class PublicChatConsumer(Socket):
         identified = await self._identified(running, hello)
         if identified is not None and identified.visitor != came_back:
             # What the page has read is of a conversation that it had before it knew who this is.
-            came_back, hello = identified.visitor, msgspec.structs.replace(hello, since=0)
+            came_back, hello = identified.visitor, replace(hello, since=0)
         # Before anything is asked of the database.
         if came_back is not None and not await self._keeps_pace(came_back):
             return

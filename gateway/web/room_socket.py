@@ -1,6 +1,6 @@
 """`/ws/chat/room/<name>/`: several visitors, the bot and operators in one conversation, each with a name."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from gateway.web import rooms
 from gateway.web.frames import BadFrame, Hello

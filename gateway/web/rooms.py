@@ -2,11 +2,12 @@
 
 import re
 import unicodedata
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django.utils.crypto import salted_hmac
+from msgspec.structs import replace
 
 from gateway.types import Inbound
 from gateway.web.file_types import INVISIBLE

@@ -1,12 +1,12 @@
 """A visitor's words as the engine takes them in."""
 
 import time
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import msgspec
 from django.utils.translation.trans_real import parse_accept_lang_header
+from msgspec.structs import replace
 
 from gateway.models import Kind
 from gateway.types import Inbound, Person, Scope
