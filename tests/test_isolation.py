@@ -32,6 +32,7 @@ from gateway.types import Inbound
 from tests.communicator import Chat, eventually, until
 from tests.engine_moments import leave_dead_lease, stop, until_in_hand
 from tests.engines import StartEngine, start
+from tests.wrongs import SECRET, WRONG
 
 __all__ = ["start"]
 
@@ -39,61 +40,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 SORRY = "Sorry, something went wrong on our side. Please try again."
 WAIT = "This takes longer than usual. Please wait."
-SECRET = "the-user's-own-words"
 NOTICE_SECONDS = 2.0
 LOADED_SECONDS = 3.0  # what a machine that does something else as well may add
-
-
-# Ways of going wrong that end the event
-
-
-def recurse(depth: int) -> int:
-    return recurse(depth + 1) + 1
-
-
-def raising(error: BaseException) -> Callable[[], None]:
-    def go_wrong() -> None:
-        raise error
-
-    return go_wrong
-
-
-class Unprintable(Exception):
-    def __str__(self) -> str:
-        raise ValueError("whoever asks for its words gets another error")
-
-
-class Own(BaseException):
-    """Of nobody's family: `except Exception` lets it pass."""
-
-
-def wrong_again() -> None:
-    """Its own way of telling errors goes wrong as well."""
-    try:
-        raise ValueError(SECRET)
-    except ValueError as error:
-        raise RuntimeError("the error hook") from error
-    finally:
-        sys.exit(4)
-
-
-WRONG: dict[str, Callable[[], Any]] = {
-    "value": raising(ValueError(SECRET)),
-    "recursion": lambda: recurse(0),
-    "exit": lambda: sys.exit(3),
-    "interrupt": raising(KeyboardInterrupt()),
-    "generator": raising(GeneratorExit()),
-    "iteration": raising(StopIteration()),
-    "async-iteration": raising(StopAsyncIteration()),
-    "memory": raising(MemoryError()),
-    "cancelled": raising(asyncio.CancelledError()),
-    "time-out": raising(TimeoutError()),
-    "group": raising(BaseExceptionGroup("several", [SystemExit(1), ValueError(SECRET)])),
-    "own": raising(Own()),
-    "unprintable": raising(Unprintable()),
-    "unstorable": raising(ValueError("\0\ud800" + "x" * 100_000)),
-    "error hook": wrong_again,
-}
 
 
 def answer(text: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from channels.routing import ProtocolTypeRouter
 from config.asgi import application as base
 from gateway.ring import Ring
 from tests.chaos import failpoints
+from tests.wrongs import WRONG
 
 Event = dict[str, Any]
 
@@ -48,6 +49,23 @@ class Trouble(SyncConsumer):
         self.send({"type": "chat.send_message", "text": f"echo {event['text']}"})
 
 
+class Wrong(SyncConsumer):
+    """Echoes, with buttons. Goes wrong in the way that the message or the button is named after."""
+
+    buttons: ClassVar[list[list[Event]]] = [[{"text": way, "data": way}] for way in WRONG]
+
+    def chat_received_message(self, event: Event) -> None:
+        self.go_wrong(event["text"])
+        self.send({"type": "chat.send_message", "text": f"echo {event['text']}", "buttons": self.buttons})
+
+    def chat_button(self, event: Event) -> None:
+        self.go_wrong(event["data"])
+
+    def go_wrong(self, way: str) -> None:
+        if way in WRONG:
+            WRONG[way]()
+
+
 class Leaver(Counter):
     """Has a farewell: what ended, and when, is a row."""
 
@@ -63,6 +81,7 @@ def map_with(bot: Any) -> ProtocolTypeRouter:
 counter = map_with(Counter.as_asgi())
 at_most_once = map_with(AtMostOnce.as_asgi())
 trouble = map_with(Trouble.as_asgi())
+wrong = map_with(Wrong.as_asgi())
 leaver = map_with(Leaver.as_asgi())
 
 
