@@ -40,7 +40,7 @@ def an_error_is_told_once(long: bool) -> Finding:
         notices = [person.answers.count(APOLOGY) for person in (*sayers, *pressers, stubborn)]
         words = here.gateway.log_text().count(SECRET)
     figure = (
-        f"{len(WRONG)} ways, by a message and by a button: {sum(notices[:-1])} of {2 * len(WRONG)} told, the slowest after "
+        f"{len(WRONG)} ways, by a message and by a button: {sum(notices[:-1])} of {2 * len(WRONG)} told, slowest after "
         f"{slowest:.2f} s; {TIMES} errors of one person: {notices[-1]} notice; p99 of others {base * 1000:.0f} → "
         f"{under * 1000:.0f} ms; {words} words in the log"
     )
