@@ -1,4 +1,5 @@
 import json
+import random
 from typing import Any
 
 import pytest
@@ -6,9 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from telegram import Update
 
+from gateway.fields import clean, dump
+from gateway.telegram import wire
 from gateway.telegram.kinds import ALL_KINDS, RESERVED, allowed_updates
 from gateway.telegram.updates import parse
 from gateway.types import Inbound
+from tests.hostile_updates import hostile
 from tests.telegram_stand_in import unhurried
 from tests.telegram_updates import ANN, CHANNEL, EVERY_KIND, GROUP, PRIVATE, member, message
 
@@ -270,6 +274,16 @@ def test_whatever_comes_an_inbound_comes_out(content: Any, kind: str) -> None:
 @given(st.dictionaries(FIELDS | st.sampled_from(["update_id", *ALL_KINDS]), NEAR_JSON, max_size=5))
 def test_whatever_object_comes_an_inbound_comes_out(update: dict[str, Any]) -> None:
     assert isinstance(parse("bot", update), Inbound)
+
+
+@unhurried
+@given(st.randoms(use_true_random=False))
+def test_a_spoilt_update_is_an_inbound_that_can_be_stored(chance: random.Random) -> None:
+    got = parse("bot", wire.decode(hostile(chance, 7)))
+    assert got.update_id == 7
+    for stored in (dump(got.event), clean(got.text), got.key, dump(got.address)):
+        stored.encode()
+    assert bool(got.error) <= (got.key == "bot")
 
 
 def test_what_is_asked_for() -> None:

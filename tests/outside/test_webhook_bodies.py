@@ -11,6 +11,7 @@ import pytest
 from tests.conftest import StartGateway
 from tests.fake_telegram import FakeTelegram
 from tests.gateway_process import GatewayProcess
+from tests.hostile_updates import hostile
 
 pytestmark = pytest.mark.timeout(120)
 SECRET = "only-telegram-knows_1"
@@ -94,15 +95,20 @@ def broken_bytes() -> list[tuple[bytes, set[int]]]:
     return bodies
 
 
-HOSTILE = [*no_updates(), *strange_ids(), *strange_contents(), *broken_bytes()]
+def spoilt_updates(count: int = 200) -> list[tuple[bytes, set[int]]]:
+    """Of every kind, spoilt in places at random; the same ones in every run."""
+    chance = random.Random(2026)
+    return [(hostile(chance, 20_000 + n), KEPT) for n in range(count)]
+
+
+HOSTILE = [*no_updates(), *strange_ids(), *strange_contents(), *broken_bytes(), *spoilt_updates()]
 
 
 def test_hostile_bodies_are_answered_and_nothing_is_lost(
-    telegram: FakeTelegram, start_gateway: StartGateway, server: str
+    telegram: FakeTelegram, start_gateway: StartGateway, server: str, backend: dict[str, str]
 ) -> None:
-    gateway = start_gateway(
-        {"TELEGRAM_WEBHOOK_URL": "{url}", "TELEGRAM_WEBHOOK_SECRET": SECRET}, application="async_echo", server=server
-    )
+    webhook = {"TELEGRAM_WEBHOOK_URL": "{url}", "TELEGRAM_WEBHOOK_SECRET": SECRET}
+    gateway = start_gateway({**webhook, **backend}, application="async_echo", server=server)
     ada = telegram.user(7)
     ada.says("before")
     wrong = [(body[:120], got) for body, allowed in HOSTILE if (got := post(gateway, body)) not in allowed]
@@ -111,10 +117,15 @@ def test_hostile_bodies_are_answered_and_nothing_is_lost(
     telegram.wait(lambda: ada.answers == ["echo before", "echo after"])
     assert post(gateway, json.dumps(message(99_000)).encode()) == 200
     assert gateway.running
+    assert "Traceback" not in gateway.log_text()
+    unsettled = (
+        "from gateway.models import *; print(Message.objects.filter(direction='in', status__in=UNSETTLED).count())"
+    )
+    assert gateway.manage("shell", "-v", "0", "-c", unsettled).split() == ["0"]
 
 
 def test_there_are_many_hostile_bodies() -> None:
-    assert len(HOSTILE) >= 110
+    assert len(HOSTILE) >= 310
 
 
 def test_secrets_bots_and_sizes(start_gateway: StartGateway) -> None:
