@@ -42,6 +42,7 @@ from gateway.quarantine import Quarantine
 from gateway.recorder import Recorder, last_words
 from gateway.ring import Ring
 from gateway.slow import Slow
+from gateway.timeouts import Timeouts
 from gateway.transcript import Accept, Adopt, Group, Mark, OperatorSay, Release, Say, Take
 from gateway.transcript.feeding import PutBack, in_row
 from gateway.transcript.mending import Drop, Replay, Resend, TakeUp
@@ -122,7 +123,13 @@ class Engine:
         self.members = Members(self)
         self.hearing = Hearing(self)
         self.route = lru_cache(maxsize=10_000)(self._find_route)
+        # By protocol, bot and method, which may be anything that comes from outside: every message asks several times.
+        self.handles, self.is_neutral = (
+            lru_cache(maxsize=2000)(self._handles),
+            lru_cache(maxsize=2000)(self._is_neutral),
+        )
         self.pulse = Pulse()
+        self._accepting = Timeouts(self._loop)
         self._unread_until = 0.0
         # After a long absence thousands end at once: the readers have others to serve as well.
         self._ending = asyncio.Semaphore(ENDING_AT_ONCE)
@@ -242,27 +249,31 @@ class Engine:
             refused("accept", "draining" if self.draining else "writer_full")
             raise NotReady("The gateway is stopping, or has more to write than it can.")
         jobs = [self.submit(self._accept_operation(inbound)) for inbound in inbounds]
-        if not jobs:
-            return []
+        self._accepting.begin(jobs, ACCEPT_SECONDS)
         try:
-            await asyncio.wait(jobs, timeout=ACCEPT_SECONDS)
+            receipts = [await self._receipt(inbound, job) for inbound, job in zip(inbounds, jobs, strict=True)]
         finally:
-            late = [job for job in jobs if job.cancel()]
-        if late:
-            raise _too_slow()
-        receipts = [
-            job.result()() if job.exception() is None else await self._without_words(inbound, job)
-            for inbound, job in zip(inbounds, jobs, strict=True)
-        ]
+            self._accepting.end(jobs)
         self.metrics.received(inbounds, receipts)
         return receipts
 
-    async def _without_words(self, inbound: Inbound, job: "asyncio.Future[Callable[[], Receipt]]") -> Receipt:
+    async def _receipt(self, inbound: Inbound, job: "asyncio.Future[Callable[[], Receipt]]") -> Receipt:
+        try:
+            return (await job)()
+        except asyncio.CancelledError:
+            if (task := asyncio.current_task()) is None or task.cancelling():
+                raise
+            raise _too_slow() from None
+        except NotReady:
+            raise
+        except Exception as error:
+            if inbound.update_id is None:
+                raise
+            logger.error("An update of bot %s could not be written (%s).", inbound.bot, type(error).__name__)
+            return await self._without_words(inbound, error)
+
+    async def _without_words(self, inbound: Inbound, error: Exception) -> Receipt:
         """An update that cannot be written as it is becomes a dead letter: refused, it would come again for ever."""
-        error = job.exception()
-        if error is None or isinstance(error, NotReady) or inbound.update_id is None:
-            return job.result()()
-        logger.error("An update of bot %s could not be written (%s).", inbound.bot, type(error).__name__)
         try:
             async with asyncio.timeout(ACCEPT_SECONDS):
                 return (await self.submit(self._accept_operation(dead_letter(inbound, error))))()
@@ -283,12 +294,12 @@ class Engine:
     def routes(self, protocol: str, bot: str) -> bool:
         return self.route(protocol, bot) is not None
 
-    def handles(self, protocol: str, bot: str, method: str) -> bool:
+    def _handles(self, protocol: str, bot: str, method: str) -> bool:
         route = self.route(protocol, bot)
         # Without any application the row is fed nonetheless: it fails, and says which entry of the map is missing.
         return route is None or dialect.feeding_name(protocol, method, route) is not None
 
-    def is_neutral(self, protocol: str, bot: str, method: str) -> bool:
+    def _is_neutral(self, protocol: str, bot: str, method: str) -> bool:
         """Whether the application gets it under a name that has no words for what is a protocol's own."""
         route = self.route(protocol, bot)
         name = None if route is None else dialect.feeding_name(protocol, method, route)

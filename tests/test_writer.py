@@ -92,6 +92,19 @@ async def test_what_nobody_waits_for_any_more_leaves_the_queue(
     await asyncio.gather(first, return_exceptions=True)
 
 
+async def test_whoever_is_cancelled_while_words_wait_is_not_told_that_it_took_too_long(
+    start: StartEngine, gate: threading.Event
+) -> None:
+    engine = await start(ChattyBotConsumer.as_asgi())
+    gate.clear()
+    asked = asyncio.ensure_future(Chat(engine, 1).says("hi"))
+    await until(lambda: engine.writer.stuck_for > 0, "a writer that waits")
+    asked.cancel()
+    await asyncio.wait([asked], timeout=10)
+    assert asked.cancelled()
+    gate.set()
+
+
 @pytest.fixture
 def groups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was written together, a group a line."""
