@@ -1,6 +1,7 @@
 """A JSON column that takes whatever a chat can contain."""
 
 import json
+from json.encoder import c_make_encoder, encode_basestring_ascii  # type: ignore[attr-defined]
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
@@ -13,11 +14,16 @@ else:
 
 
 _encoder = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
+# What JSONEncoder makes anew for each text; it looks for no circles, and takes half the time for a short one.
+_chunks = c_make_encoder(None, _encoder.default, encode_basestring_ascii, None, ":", ",", False, False, True)
 
 
 def dump(value: Any) -> str:
     """JSON in pure ASCII: a NUL or a lone surrogate stays an escape, which every database can store."""
-    return _encoder.encode(value)
+    try:
+        return "".join(_chunks(value, 0))
+    except RecursionError:
+        return _encoder.encode(value)  # Says so where it is a circle.
 
 
 def clean(text: str) -> str:

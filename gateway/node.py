@@ -17,6 +17,7 @@ from django.db.models.functions import Now
 
 from gateway.errors import AlreadyRunning, LeaseLost
 from gateway.models import Node
+from gateway.transcript import statements
 
 SLOT = "gateway"
 BEAT_SECONDS = 1.0
@@ -120,10 +121,6 @@ def leave(node: Node) -> None:
 
 # What the writer asks, in the very transactions that it writes
 
-TRANSACTION = {
-    "postgresql": "SELECT pg_current_xact_id()::text FROM gateway_node WHERE id = %s FOR KEY SHARE",
-    "sqlite": "SELECT '' FROM gateway_node WHERE id = %s",
-}
 STATUS = "SELECT pg_xact_status(%s::xid8)"
 END = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_xid = %s::xid8::xid"
 
@@ -131,12 +128,10 @@ END = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_xid 
 def hold(pk: int) -> str:
     """Keeps the lease as it is until the transaction ends. Gives the transaction's number where the database can be
     asked what became of it, else "". Raises LeaseLost."""
-    with connection.cursor() as cursor:
-        cursor.execute(TRANSACTION[connection.vendor], [pk])
-        row = cursor.fetchone()
-    if row is None:
+    held = statements.database().hold(pk)
+    if held is None:
         raise LeaseLost("Another gateway has taken over what this process had.")
-    return str(row[0])
+    return held
 
 
 def was_committed(transaction: str) -> bool:

@@ -144,7 +144,8 @@ class Group:
         self.holders: list[int] = []
         self.operations = 0
         self.seconds = 0.0
-        self._stamp = statements.database().stamp(transaction)
+        self._base = statements.database()
+        self._stamp = self._base.stamp(transaction)
         self._bots: dict[int, Bot] = {}
         self._conversations: dict[int, ConversationRow] = {}
         self._created: dict[Key, ConversationRow] = {}
@@ -157,7 +158,7 @@ class Group:
         self._clients: dict[tuple[int, str], Message] = {}
         memory.refresh()
         self._load_keys(wants)
-        self.statuses = statements.statuses(wants.statuses)
+        self.statuses = statements.statuses(self._base, wants.statuses)
 
     # What the operations need
 
@@ -186,7 +187,7 @@ class Group:
         wanted = sorted(set(pks) - self._conversations.keys())
         if not wanted:
             return
-        found = statements.database().conversations(self.memory, wanted)
+        found = self._base.conversations(self.memory, wanted)
         for row in found.values():
             row.bot = self._bots.get(row.bot_id) or self._bot_of(row.bot_id)
         self._conversations |= found
@@ -199,7 +200,7 @@ class Group:
             theirs[protocol, bot].append(person)
         for (protocol, bot), people in theirs.items():
             where = "bot_id = %s AND protocol = %s AND external_id IN {keys}"
-            for contact in statements.select(CONTACTS, where, people, self.bot(bot).pk, protocol):
+            for contact in statements.select(self._base, CONTACTS, where, people, self.bot(bot).pk, protocol):
                 self._met[protocol, bot, contact.external_id] = contact
 
     def _load_updates(self, wanted: dict[str, set[int]]) -> None:
@@ -219,7 +220,7 @@ class Group:
         asked = {pk: row for pk, row in rows.items() if row is not None and row.unsettled is None}
         for row in asked.values():
             row.unsettled = set()
-        for conversation, pk in statements.unsettled(asked):
+        for conversation, pk in statements.unsettled(self._base, asked):
             asked[conversation].unsettled.add(pk)  # type: ignore[union-attr]
 
     # Bots, conversations, contacts
@@ -273,10 +274,10 @@ class Group:
         created, self._created = self._created, {}
         if not created:
             return
-        statements.insert(CONTACTS, [contact for contact in self._met.values() if contact.pk is None])
+        statements.insert(self._base, CONTACTS, [contact for contact in self._met.values() if contact.pk is None])
         for row in created.values():
             row.contact_id = None if row.newcomer is None else row.newcomer.pk
-        statements.insert(CONVERSATIONS, list(created.values()))
+        statements.insert(self._base, CONVERSATIONS, list(created.values()))
         for key, row in created.items():
             self.memory.remember(key, row.pk)
             self._conversations[row.pk] = self._changed[row.pk] = row
@@ -330,7 +331,9 @@ class Group:
         if conversation.newcomer is None and pk is not None:
             contacts = self.memory.contacts
             if pk not in contacts:
-                contacts |= {contact.pk: contact for contact in statements.select(CONTACTS, "id IN {keys}", [pk])}
+                contacts |= {
+                    contact.pk: contact for contact in statements.select(self._base, CONTACTS, "id IN {keys}", [pk])
+                }
                 _forget_oldest(contacts, KEPT_CONVERSATIONS)
             return contacts.get(pk)
         return conversation.newcomer
@@ -477,16 +480,16 @@ class Group:
 
     def flush(self) -> None:
         self.write_created()
-        statements.insert(MESSAGES, self.added)
+        statements.insert(self._base, MESSAGES, self.added)
         for place, message in enumerate(self.added, start=1):
             self._note_added(place, message)
         self.news = {pk: conversation.rev for pk, conversation in self._changed.items()}
         self.holders = [pk for pk, conversation in self._changed.items() if "holder_id" in conversation.changed]
         self.written = {conversation.pk: written for conversation, written in self._written.values()}
-        statements.update_rows(CONVERSATIONS, self._changed.values())
+        statements.update_rows(self._base, CONVERSATIONS, self._changed.values())
         for conversation in self._changed.values():
             conversation.stamp = self._stamp
-        statements.update_columns(MESSAGES, self._messages)
+        statements.update_columns(self._base, MESSAGES, self._messages)
         for (model, pk), fields in self._others.items():
             model._base_manager.filter(pk=pk).update(**fields)
         _forget_oldest(self.memory.updates, KEPT_UPDATES)

@@ -22,6 +22,13 @@ class Postgres:
     }  # fmt: skip
     decode: ClassVar[Codecs] = {"JSONText": json.loads}
 
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def hold(self, lease: int) -> str | None:
+        found = self._run(HOLD, [lease])
+        return found[0][0] if found else None
+
     def select(
         self, table: Table[Any], columns: Iterable[str], where: str, keys: Sequence[Any], *more: Any
     ) -> list[Any]:
@@ -54,11 +61,12 @@ class Postgres:
         self._run(_update(table, tuple(names)), [_records((*names, "id"), rows)])
 
     def _run(self, sql: str, parameters: Sequence[Any]) -> list[Any]:
-        with connection.wrap_database_errors:
-            cursor = psycopg.Cursor(connection.connection).execute(sql, parameters, prepare=True)
+        with self._connection.wrap_database_errors:
+            cursor = psycopg.Cursor(self._connection.connection).execute(sql, parameters, prepare=True)
             return cursor.fetchall() if cursor.description else []
 
 
+HOLD = "SELECT pg_current_xact_id()::text FROM gateway_node WHERE id = %s FOR KEY SHARE"
 STAMP = "xmin::text"
 STAMPED = ("id", STAMP)
 

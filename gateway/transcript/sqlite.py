@@ -7,8 +7,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
-from django.db import connection
-
 from gateway.fields import dump
 from gateway.transcript.rows import CHOICE, CONVERSATIONS, Codecs, ConversationRow, Table
 
@@ -30,6 +28,12 @@ class Sqlite:
         "DateTimeField": lambda when: when.replace(tzinfo=UTC),
         "UUIDField": UUID,
     }
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def hold(self, lease: int) -> str | None:
+        return "" if self._run("SELECT id FROM gateway_node WHERE id = ?", (lease,)) else None
 
     def select(
         self, table: Table[Any], columns: Iterable[str], where: str, keys: Sequence[Any], *more: Any
@@ -56,17 +60,17 @@ class Sqlite:
 
     def insert(self, table: Table[Any], names: Sequence[str], rows: Sequence[list[Any]]) -> list[int]:
         sql = _insert(table, tuple(names))
-        with connection.wrap_database_errors:
-            cursor = connection.connection.cursor()
+        with self._connection.wrap_database_errors:
+            cursor = self._connection.connection.cursor()
             return [cursor.execute(sql, row).lastrowid for row in rows]
 
     def update(self, table: Table[Any], names: Sequence[str], rows: Sequence[list[Any]]) -> None:
-        with connection.wrap_database_errors:
-            connection.connection.executemany(_update(table, tuple(names)), rows)
+        with self._connection.wrap_database_errors:
+            self._connection.connection.executemany(_update(table, tuple(names)), rows)
 
     def _run(self, sql: str, parameters: Sequence[Any]) -> list[Any]:
-        with connection.wrap_database_errors:
-            found: list[Any] = connection.connection.execute(sql, parameters).fetchall()
+        with self._connection.wrap_database_errors:
+            found: list[Any] = self._connection.connection.execute(sql, parameters).fetchall()
         return found
 
 

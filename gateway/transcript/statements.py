@@ -11,7 +11,7 @@ from functools import cache, lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 
 from gateway.transcript.rows import MESSAGES, Codecs, ConversationRow, Table
 from gateway.transcript.sqlite import Sqlite
@@ -23,10 +23,16 @@ R = TypeVar("R")
 
 
 class Database(Protocol):
-    """A vendor's way. `encode` and `decode` are for the columns that are not as Python has them."""
+    """A connection, in its vendor's way. `encode` and `decode` are for the columns that are not as Python has them."""
 
     encode: ClassVar[Codecs]
     decode: ClassVar[Codecs]
+
+    def __init__(self, connection: Any) -> None: ...
+
+    def hold(self, lease: int) -> str | None:
+        """Keeps a node's row as it is until the transaction ends. Gives the transaction's number where the database
+        can be asked what became of it, else ""; None: there is no such row."""
 
     def select(
         self, table: Table[Any], columns: Iterable[str], where: str, keys: Sequence[Any], *more: Any
@@ -48,49 +54,50 @@ class Database(Protocol):
 
 
 @cache
-def _database(vendor: str) -> Database:
+def _kind(vendor: str) -> type[Database]:
     if vendor == "sqlite":
-        return Sqlite()
+        return Sqlite
     from gateway.transcript.postgres import Postgres  # Its driver takes its time to be imported.
 
-    return Postgres()
+    return Postgres
 
 
 def database() -> Database:
-    return _database(connection.vendor)
+    """This thread's. To be asked for once: django.db's `connection` is looked up anew for each of its attributes."""
+    connection = connections[DEFAULT_DB_ALIAS]
+    return _kind(connection.vendor)(connection)
 
 
-def select(table: Table[R], where: str, keys: Collection[Any], *more: Any) -> list[R]:
+def select(base: Database, table: Table[R], where: str, keys: Collection[Any], *more: Any) -> list[R]:
     """Rows as the writer has them, in order of their primary keys. `more` are the parameters before the keys."""
     if not keys:
         return []
-    base = database()
     return [table.row(values, base.decode) for values in base.select(table, table.names, where, list(keys), *more)]
 
 
-def statuses(pks: Collection[int]) -> dict[int, str]:
-    return dict(database().select(MESSAGES, ("id", "status"), "id IN {keys}", list(pks))) if pks else {}
+def statuses(base: Database, pks: Collection[int]) -> dict[int, str]:
+    return dict(base.select(MESSAGES, ("id", "status"), "id IN {keys}", list(pks))) if pks else {}
 
 
-def unsettled(conversations: Collection[int]) -> list[tuple[int, int]]:
+def unsettled(base: Database, conversations: Collection[int]) -> list[tuple[int, int]]:
     """Inbound rows without an end state, as (conversation, row)."""
     if not conversations:
         return []
     where = "conversation_id IN {keys} AND status IN ('received', 'in_hand')"  # In the words of the partial index.
-    return database().select(MESSAGES, ("conversation_id", "id"), where, list(conversations))
+    return base.select(MESSAGES, ("conversation_id", "id"), where, list(conversations))
 
 
-def insert(table: Table[R], rows: Sequence[R]) -> None:
+def insert(base: Database, table: Table[R], rows: Sequence[R]) -> None:
     """Writes new rows in their order, and gives each its primary key."""
     if not rows:
         return
-    get, encoders = _reading(connection.vendor, table, table.attributes[1:])
-    keys = database().insert(table, table.names[1:], [_values(get, encoders, one) for one in rows])
+    get, encoders = _reading(type(base), table, table.attributes[1:])
+    keys = base.insert(table, table.names[1:], [_values(get, encoders, one) for one in rows])
     for one, pk in zip(rows, keys, strict=True):
         one.pk = pk  # type: ignore[attr-defined]
 
 
-def update_rows(table: Table[Any], rows: Iterable[Any]) -> None:
+def update_rows(base: Database, table: Table[Any], rows: Iterable[Any]) -> None:
     """Writes what has changed of each, one statement for all that changed the same columns."""
     alike: dict[tuple[str, ...], list[Any]] = defaultdict(list)
     for one in rows:
@@ -98,31 +105,31 @@ def update_rows(table: Table[Any], rows: Iterable[Any]) -> None:
             alike[tuple(sorted(one.changed))].append(one)
             one.changed = set()
     for attributes, some in alike.items():
-        get, encoders = _reading(connection.vendor, table, (*attributes, "pk"))
+        get, encoders = _reading(type(base), table, (*attributes, "pk"))
         names = [table.fields[name].column for name in attributes]
-        database().update(table, names, [_values(get, encoders, one) for one in some])
+        base.update(table, names, [_values(get, encoders, one) for one in some])
 
 
-def update_columns(table: Table[Any], changes: Mapping[int, Mapping[str, Any]]) -> None:
+def update_columns(base: Database, table: Table[Any], changes: Mapping[int, Mapping[str, Any]]) -> None:
     """The same of rows that are known by their primary keys alone."""
     alike: dict[tuple[str, ...], list[list[Any]]] = defaultdict(list)
     for pk, fields in changes.items():
         alike[tuple(fields)].append([*fields.values(), pk])
     for attributes, rows in alike.items():
-        encoders = _encoders(connection.vendor, table, attributes)
+        encoders = _encoders(type(base), table, attributes)
         for values in rows:
             _encode(encoders, values)
-        database().update(table, [table.fields[name].column for name in attributes], rows)
+        base.update(table, [table.fields[name].column for name in attributes], rows)
 
 
 @lru_cache(maxsize=1000)
-def _reading(vendor: str, table: Table[Any], attributes: tuple[str, ...]) -> tuple[Any, list[tuple[int, Any]]]:
-    return attrgetter(*attributes), _encoders(vendor, table, attributes)
+def _reading(kind: type[Database], table: Table[Any], attributes: tuple[str, ...]) -> tuple[Any, list[tuple[int, Any]]]:
+    return attrgetter(*attributes), _encoders(kind, table, attributes)
 
 
 @lru_cache(maxsize=1000)
-def _encoders(vendor: str, table: Table[Any], attributes: tuple[str, ...]) -> list[tuple[int, Any]]:
-    return table.codecs(_database(vendor).encode, attributes)
+def _encoders(kind: type[Database], table: Table[Any], attributes: tuple[str, ...]) -> list[tuple[int, Any]]:
+    return table.codecs(kind.encode, attributes)
 
 
 def _values(get: Any, encoders: list[tuple[int, Any]], one: Any) -> list[Any]:
