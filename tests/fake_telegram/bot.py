@@ -33,6 +33,7 @@ class FakeBot:
         self.id = int(token.partition(":")[0])
         self.raw: Json = {"id": self.id, "is_bot": True, "first_name": name, "username": f"{name}_bot"}
         self.chats: dict[int, FakeChat] = {}
+        self.files: dict[str, bytes] = {}
         self.businesses: set[str] = set()
         self.queries: dict[str, Json | None] = {}
         self.updates: Updates = Updates(first_id=500_000_001 + 1_000_000 * len(telegram.bots))

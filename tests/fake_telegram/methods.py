@@ -197,6 +197,13 @@ def anything_else(bot: "FakeBot", method: str, params: Params) -> Any:
     return True
 
 
+def get_file(bot: "FakeBot", params: Params) -> Json:
+    file_id = str(params.get("file_id") or "")
+    if file_id not in bot.files:
+        raise bad_request("wrong file_id or the file is temporarily unavailable")
+    return {"file_id": file_id, "file_size": len(bot.files[file_id]), "file_path": f"files/{file_id}"}
+
+
 METHODS: dict[str, Callable[["FakeBot", Params], Any]] = {
     "sendmessage": send_message,
     "sendmediagroup": send_media_group,
@@ -208,6 +215,7 @@ METHODS: dict[str, Callable[["FakeBot", Params], Any]] = {
     "deletemessage": delete_message,
     "answercallbackquery": answer_callback_query,
     "getme": get_me,
+    "getfile": get_file,
     "getchat": get_chat,
     "setwebhook": lambda bot, params: bot.webhook.set(params),
     "deletewebhook": lambda bot, params: bot.webhook.delete(params),

@@ -59,6 +59,7 @@ class FakeTelegram:
         self._loop = asyncio.get_running_loop()
         app = web.Application(client_max_size=LARGEST_BODY)
         app.router.add_route("*", "/bot{token}/{method}", self._handle)
+        app.router.add_get("/file/bot{token}/files/{id}", self._file)
         app.router.add_route("*", "/{anything:.*}", not_found)
         self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -181,6 +182,12 @@ class FakeTelegram:
             return await self._answer_to_the_end(request, bot, call)
         finally:
             call.ended = time.monotonic()
+
+    async def _file(self, request: web.Request) -> web.StreamResponse:
+        for bot in self.bots.values():
+            if bot.token == request.match_info["token"] and request.match_info["id"] in bot.files:
+                return web.Response(body=bot.files[request.match_info["id"]])
+        return await not_found(request)
 
     async def _answer_to_the_end(self, request: web.Request, bot: FakeBot, call: Call) -> web.StreamResponse:
         """What has reached Telegram is done, also if the client dies meanwhile; only a poll ends with its client."""
