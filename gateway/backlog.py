@@ -49,6 +49,11 @@ class Stream:
     filling: bool = False
 
     @property
+    def about(self) -> dict[str, str]:
+        """For the log."""
+        return {"protocol": self.protocol, "bot": self.bot}
+
+    @property
     def room(self) -> int:
         return (MOST_ANNOUNCEMENTS if self.announcement else MOST_ANSWERS) - self.held
 

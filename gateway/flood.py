@@ -10,6 +10,8 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from gateway.types import Limits, Rate
 
 OPERATOR, BOT, ANNOUNCEMENT = range(3)
@@ -25,13 +27,16 @@ Time = Callable[[], float]
 
 
 class Bucket:
-    """`rate.burst` calls at once, then one whenever its time has come. Of no rate: always."""
+    """`rate.burst` calls at once, then one whenever its time has come. Of no rate: always.
 
-    __slots__ = ("_every", "_full_at", "_rate", "_slack")
+    `free_at`: when the next call may be made.
+    """
+
+    __slots__ = ("_every", "_full_at", "_rate", "_slack", "free_at")
 
     def __init__(self, rate: Rate | None) -> None:
         self._rate = None if rate is None or rate.per_second <= 0 else rate
-        self._every = self._slack = self._full_at = 0.0
+        self._every = self._slack = self._full_at = self.free_at = 0.0
         self.pace(1.0)
 
     def pace(self, share: float) -> None:
@@ -39,13 +44,12 @@ class Bucket:
         if self._rate is not None:
             self._every = 1 / (self._rate.per_second * share)
             self._slack = max(self._rate.burst * share - 1, 0) * self._every
-
-    def wait(self, now: float) -> float:
-        """Seconds until the next call may be made; 0: now."""
-        return max(self._full_at - self._slack - now, 0.0)
+            self.free_at = self._full_at - self._slack
 
     def take(self, now: float) -> None:
-        self._full_at = max(self._full_at, now) + self._every
+        if self._rate is not None:
+            self._full_at = max(self._full_at, now) + self._every
+            self.free_at = self._full_at - self._slack
 
     def is_full(self, now: float) -> bool:
         return self._full_at <= now
@@ -66,13 +70,12 @@ class Chat:
     def is_taken(self, rank: int) -> bool:
         return self.busy or (rank == ANNOUNCEMENT and self.asking > 0)
 
-    def wait(self, now: float, turn: "Turn") -> float:
-        seconds = max(self.parked_until - now, 0.0)
-        if turn.counts:
-            seconds = max(seconds, self.calls.wait(now))
-        if turn.rank == ANNOUNCEMENT:
-            seconds = max(seconds, self.announcements.wait(now))
-        return seconds
+    def free_at(self, turn: "Turn") -> float:
+        """When its clocks let such a call go."""
+        free_at = self.parked_until
+        if turn.counts and self.calls.free_at > free_at:
+            free_at = self.calls.free_at
+        return max(free_at, self.announcements.free_at) if turn.rank == ANNOUNCEMENT else free_at
 
     def take(self, now: float, turn: "Turn") -> None:
         self.busy = True
@@ -98,8 +101,7 @@ class Chat:
         return still and self.calls.is_full(now) and self.announcements.is_full(now)
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(Struct, frozen=True):
     """`counts`: it puts words into the chat, which is what a chat's own limits are about."""
 
     rank: int
@@ -155,7 +157,7 @@ class Clocks:
             known.asking -= rank != ANNOUNCEMENT
 
     async def _try(self, chat: Chat, turn: Turn, *, first: bool) -> bool:
-        seconds = chat.wait(self._time(), turn)
+        seconds = chat.free_at(turn) - self._time()
         if chat.is_taken(turn.rank):
             await chat.until_free()
         elif seconds > 0:
@@ -167,7 +169,7 @@ class Clocks:
 
     async def _bots_turn(self, chat: Chat, turn: Turn, *, first: bool) -> bool:
         now = self._time()
-        if not self._waiters and self._bots_wait(now, turn.rank) <= 0:
+        if not self._waiters and self._free_at(turn.rank) <= now:
             return self._take(chat, turn, now)  # Nobody to be put in order with.
         granted: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiters, Waiter(turn.rank, next(self._numbers), chat, turn, granted))
@@ -191,19 +193,19 @@ class Clocks:
                 heapq.heappop(self._waiters)
                 continue
             now = self._time()
-            seconds = self._bots_wait(now, head.rank)
-            if seconds > 0:
-                self._timer = asyncio.get_running_loop().call_later(seconds, self._grant)
+            free_at = self._free_at(head.rank)
+            if free_at > now:
+                self._timer = asyncio.get_running_loop().call_later(free_at - now, self._grant)
                 return
             heapq.heappop(self._waiters)
             head.granted.set_result(self._take(head.chat, head.turn, now))
 
-    def _bots_wait(self, now: float, rank: int) -> float:
-        seconds = max(self._parked_until - now, self._calls.wait(now))
-        return max(seconds, self._announcements.wait(now)) if rank == ANNOUNCEMENT else seconds
+    def _free_at(self, rank: int) -> float:
+        free_at = max(self._parked_until, self._calls.free_at)
+        return max(free_at, self._announcements.free_at) if rank == ANNOUNCEMENT else free_at
 
     def _take(self, chat: Chat, turn: Turn, now: float) -> bool:
-        if chat.is_taken(turn.rank) or chat.wait(now, turn) > 0:
+        if chat.is_taken(turn.rank) or chat.free_at(turn) > now:
             return False
         chat.take(now, turn)
         self._take_bots(now, turn)
@@ -216,16 +218,27 @@ class Clocks:
 
     def is_ready(self, chat: str, rank: int, *, counts: bool = True) -> bool:
         """Whether `turn` would return at once."""
-        known, now = self._chat(chat), self._time()
-        if known.turns or known.is_taken(rank) or known.wait(now, Turn(rank, counts)) > 0:
+        return self._is_ready(self._chat(chat), Turn(rank, counts), self._time())
+
+    def take_at_once(self, chat: str, rank: int, *, counts: bool = True) -> bool:
+        """As `turn`, if that would return at once; otherwise nothing is taken."""
+        known, turn, now = self._chat(chat), Turn(rank, counts), self._time()
+        if not self._is_ready(known, turn, now):
             return False
-        return not self._waiters and self._bots_wait(now, rank) <= 0
+        known.take(now, turn)
+        self._take_bots(now, turn)
+        return True
+
+    def _is_ready(self, chat: Chat, turn: Turn, now: float) -> bool:
+        if self._waiters or chat.turns or chat.is_taken(turn.rank) or chat.free_at(turn) > now:
+            return False
+        return self._free_at(turn.rank) <= now
 
     def take_another(self, chat: str, rank: int) -> bool:
         """Whether the one who has the turn may make one more call at once, without going before anybody better."""
         known, turn, now = self._chat(chat), Turn(rank, counts=True), self._time()
         waited_for = bool(self._waiters) and self._waiters[0].rank < rank
-        if waited_for or known.wait(now, turn) > 0 or self._bots_wait(now, rank) > 0:
+        if waited_for or known.free_at(turn) > now or self._free_at(rank) > now:
             return False
         known.take(now, turn)
         self._take_bots(now, turn)

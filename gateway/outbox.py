@@ -50,7 +50,6 @@ class Outbox:
         self._rows = self._backlog.rows
         self._clocks: dict[tuple[str, str], Clocks] = {}
         self._doubts: dict[tuple[str, str], Doubts] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
         self._running: dict[Lane, asyncio.Task[None]] = {}
         self._pausing: set[asyncio.Task[None]] = set()
         self._open = asyncio.Event()
@@ -132,30 +131,33 @@ class Outbox:
     async def drain(self, seconds: float) -> None:
         """Delivers what can be delivered now; what has to wait for its time stays queued in its rows."""
         deadline = self._engine.time() + seconds
-        while (busy := self._tasks - self._pausing) and self._engine.time() < deadline - seconds / 2:
+        while (busy := self._busy()) and self._engine.time() < deadline - seconds / 2:
             await asyncio.wait(busy, timeout=DRAIN_STEP_SECONDS)
         self._closed = True
         self._backlog.close()
         # A call that is cut off is one that nobody knows the outcome of: those under way may finish.
-        if busy := self._tasks - self._pausing:
+        if busy := self._busy():
             await asyncio.wait(busy, timeout=max(deadline - self._engine.time(), 0))
-        for task in self._tasks:
+        tasks = list(self._running.values())
+        for task in tasks:
             task.cancel()
-        if self._tasks:  # What was marked and not called is put back.
-            await asyncio.wait(self._tasks, timeout=DRAIN_STEP_SECONDS)
+        if tasks:  # What was marked and not called is put back.
+            await asyncio.wait(tasks, timeout=DRAIN_STEP_SECONDS)
+
+    def _busy(self) -> set[asyncio.Task[None]]:
+        return set(self._running.values()) - self._pausing
 
     def _begin(self, lane: Lane) -> None:
-        task = self._running[lane] = asyncio.create_task(self._run(lane))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._running[lane] = asyncio.create_task(self._run(lane))
 
     def _protocol(self, row: OutRow) -> ProtocolServer:
         return self._engine.protocols[row.protocol]
 
     async def _run(self, lane: Lane) -> None:
-        about.set({"protocol": lane.stream.protocol, "bot": lane.stream.bot})
+        about.set(lane.stream.about)
         try:
-            await self._open.wait()
+            if not self._open.is_set():
+                await self._open.wait()
             while (lane.rows or lane.left) and not self._closed and not lane.leaving:
                 try:
                     await self._advance(lane)
@@ -223,19 +225,19 @@ class Outbox:
         return self._clocks[key]
 
     def _doubts_of(self, row: OutRow) -> Doubts:
-        return self._doubts.setdefault((row.protocol, row.bot), Doubts(self._engine.time))
+        key = row.protocol, row.bot
+        if key not in self._doubts:
+            self._doubts[key] = Doubts(self._engine.time)
+        return self._doubts[key]
 
     # One call
 
     async def _send(self, row: OutRow) -> float | None:
         """Waits for its turn and makes the call. Returns the seconds to wait then; None: the row has its end state."""
         logs_row.set(row.pk)
-        target = await self._target_of(row)
-        clocks, chat, counts = self._clocks_of(row), self._chat(row), row.kind != Kind.CALL
-        if row.marked and not clocks.is_ready(chat, _rank(row), counts=counts):
-            await self._unmark(row)  # Something has come between: its call is not under way.
-        with self._waiting():
-            await clocks.turn(chat, _rank(row), counts=counts)
+        target = await self._patiently(leaving.target, row) if row.kind == Kind.EDIT and row.ref else None
+        clocks, chat = self._clocks_of(row), self._chat(row)
+        await self._turn(row, clocks, chat)
         try:
             if self._closed or self._chat(self._rows[row.pk]) != chat:
                 return 0.0  # It goes elsewhere meanwhile.
@@ -258,9 +260,15 @@ class Outbox:
         finally:
             clocks.free(chat)
 
-    async def _unmark(self, row: OutRow) -> None:
-        await self._commit(Mark(row, Status.QUEUED))
-        row.marked = False
+    async def _turn(self, row: OutRow, clocks: Clocks, chat: str) -> None:
+        rank, counts = _rank(row), row.kind != Kind.CALL
+        if clocks.take_at_once(chat, rank, counts=counts):
+            return
+        if row.marked:  # Something has come between: its call is not under way.
+            await self._commit(Mark(row, Status.QUEUED))
+            row.marked = False
+        with self._waiting():
+            await clocks.turn(chat, rank, counts=counts)
 
     async def _call(self, row: OutRow, chat: str, target: int | None) -> float | None:
         clocks = self._clocks_of(row)
@@ -294,7 +302,7 @@ class Outbox:
             self._answered(row)
             reports = self._handles(row, "result")
             mark = Mark(row, Status.SENT, external_id=sent.id, result=sent.result, reports=reports)
-            await self._commit(mark, Mark(row, Status.SENT, external_id=sent.id), at_once=self._is_awaited(row))
+            await self._commit(mark, at_once=self._is_awaited(row))
         return None
 
     def _is_awaited(self, row: OutRow) -> bool:
@@ -308,11 +316,9 @@ class Outbox:
     async def _fail(self, row: OutRow, reason: str, *, blocked: bool = False, gone: bool = False) -> None:
         reports, farewell = self._handles(row, "result"), self._handles(row, "disconnect")
         mark = Mark(row, Status.FAILED, reason, reports=reports, blocked=blocked, gone=gone, farewell=farewell)
-        await self._commit(mark, Mark(row, Status.FAILED, reason))
+        await self._commit(mark)
 
-    async def _commit(
-        self, operation: Operation[Any], plainer: Operation[Any] | None = None, *, at_once: bool = True
-    ) -> None:
+    async def _commit(self, operation: Operation[Any], *, at_once: bool = True) -> None:
         """Of what has happened outside: it cannot be undone, so it is written however long that takes."""
         submit = self._engine.submit if at_once else self._engine.submit_in_company
         while True:
@@ -326,14 +332,11 @@ class Outbox:
                     raise
             except Exception as error:
                 logger.exception("What became of a message could not be written (%s).", type(error).__name__)
-                operation = plainer or operation
+                operation = _plainer(operation)
             await asyncio.sleep(RETRY_SECONDS)
 
     def _handles(self, row: OutRow, method: str) -> bool:
         return self._engine.handles(row.protocol, row.bot, method)
-
-    async def _target_of(self, row: OutRow) -> int | None:
-        return await self._patiently(leaving.target, row) if row.kind == Kind.EDIT and row.ref else None
 
     async def _patiently(self, function: Callable[..., T], *args: Any) -> T:
         """Reads, however long the database is away."""
@@ -419,6 +422,13 @@ class Outbox:
                 return 0.0
         await self._fail(row, str(error))
         return None
+
+
+def _plainer(operation: Operation[Any]) -> Operation[Any]:
+    """The same without what may be the reason why it cannot be written: what the outside says in answer."""
+    if not isinstance(operation, Mark) or operation.status not in (Status.SENT, Status.FAILED):
+        return operation
+    return Mark(operation.row, operation.status, operation.error, external_id=operation.external_id)
 
 
 class _NotYet(Later):

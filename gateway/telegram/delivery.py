@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from gateway.errors import Moved, Refused
 from gateway.telegram import people
 from gateway.telegram.answers import Migrated
-from gateway.telegram.splitting import split
+from gateway.telegram.splitting import LIMIT, split, units
 from gateway.types import Delivery, Sent
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ async def _send_text(client: "Client", delivery: Delivery) -> Sent:
 def text_messages(params: dict[str, Any]) -> list[dict[str, Any]]:
     """The arguments of one sendMessage for each part."""
     text = params.get("text")
-    if not isinstance(text, str):
+    if not isinstance(text, str) or units(text) <= LIMIT:
         return [params]
     parts = split(text, entities=params.get("entities"), parse_mode=params.get("parse_mode"))
     messages = [_with_text(params, *part) for part in parts]

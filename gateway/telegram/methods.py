@@ -1,6 +1,7 @@
 """What the gateway has to know of the Bot API's methods; one that it does not know goes out all the same."""
 
 import re
+from functools import lru_cache
 
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 LONGEST_NAME = 64
@@ -58,6 +59,7 @@ ANSWERED = {
 }
 
 
+@lru_cache(maxsize=1000)
 def belongs_to_chat(method: str) -> bool:
     return method not in NO_CHAT_NAMES and not NO_CHAT.fullmatch(method)
 
