@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from gateway.access import rights_of
-from gateway.models import Role
+from gateway.models import Bot, Role
 from gateway.web.models import Rating, WidgetOptions
 
 # The stubs give the classes a parameter that they do not have at run time.
@@ -56,6 +56,12 @@ class WidgetOptionsAdmin(ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[WidgetOptions]:
         rows: QuerySet[WidgetOptions] = super().get_queryset(request)
         return rows.filter(rights_of(request.user).where(Role.WATCH))
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Of the bots that they see: whoever sets another's secret could pass for its users."""
+        if db_field.name == "bot":
+            kwargs["queryset"] = Bot.objects.filter(rights_of(request.user).where(Role.WATCH, "pk"))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
 @admin.register(Rating)
