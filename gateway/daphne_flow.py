@@ -86,6 +86,8 @@ class Outflow:
 
     def stopProducing(self) -> None:
         self.resumeProducing()
+        # Whoever is told holds this: neither would be free of the other before garbage is looked for.
+        self._written, self._give_up = _nothing_written, _nobody_told
 
 
 class Inflow(asyncio.Queue[Event]):
@@ -113,6 +115,18 @@ class Inflow(asyncio.Queue[Event]):
             self._full = False
             self._let_go()
         return event
+
+    def end(self) -> None:
+        """No more will come, and nobody is to be held."""
+        self._hold = self._let_go = _nobody_told
+
+
+def _nothing_written() -> int:
+    return 0
+
+
+def _nobody_told() -> None:
+    """The line has ended."""
 
 
 def size_of(event: Event) -> int:

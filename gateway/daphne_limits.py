@@ -214,7 +214,10 @@ class BoundedRequest(WebRequest):
             self.setHeader(b"Connection", b"close")
             self.basic_error(503, b"Service Unavailable", "As many sockets are open as may be (MAX_CONNECTIONS).")
             return None
-        return super().process()
+        processed = super().process()
+        if self.transport is None:
+            self.channel.requests.clear()  # The line is a socket's now; they would hold each other.
+        return processed
 
     def check_timeouts(self) -> None:
         # Once the answer has begun, its reader sets the pace; a reader that takes nothing is given up elsewhere.

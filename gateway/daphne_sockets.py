@@ -7,7 +7,7 @@ from typing import Any
 from daphne.ws_protocol import WebSocketProtocol
 
 from gateway import flow
-from gateway.daphne_flow import Outflow
+from gateway.daphne_flow import Inflow, Outflow
 from gateway.daphne_limits import BoundedChannel, BoundedRequest, leave
 from gateway.flow import FLOODING, FRAME_BYTES, FRAME_TOO_LARGE, Gone, counts
 
@@ -72,6 +72,14 @@ class BoundedSocket(WebSocketProtocol):
         leave(self.transport)
         self.outflow.stopProducing()
         super().connectionLost(reason)
+        self._let_garbage_be_free()
+
+    def _let_garbage_be_free(self) -> None:
+        """Of what holds this socket and is held by it: some kilobytes, which would wait until garbage is looked for."""
+        events: Inflow | None = getattr(self, "application_queue", None)
+        if events is not None:
+            events.end()
+        self.is_closed = None
 
     # Reading
 

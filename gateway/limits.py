@@ -2,8 +2,8 @@
 
 import math
 import time
-from collections import Counter, OrderedDict, deque
-from collections.abc import Callable, Iterable
+from collections import Counter, OrderedDict
+from collections.abc import Callable
 from enum import Enum
 from functools import cache
 from threading import Lock
@@ -25,12 +25,17 @@ class Rate(NamedTuple):
     seconds: float
 
 
+REFUSALS = (Rate(PATIENCE, 60.0),)
+
+
 class Meter:
     """A moving window for each rate. What is refused is not counted."""
 
-    def __init__(self, rates: Iterable[Rate]) -> None:
-        self._rates = tuple(rates)
-        self._times: deque[float] = deque(maxlen=max((rate.most for rate in self._rates), default=0))
+    __slots__ = ("_rates", "_times")
+
+    def __init__(self, rates: tuple[Rate, ...]) -> None:
+        self._rates = rates
+        self._times: list[float] = []  # Of every visitor: an empty deque takes ten times the room.
 
     def admit(self) -> float:
         """0, and it is counted; or the seconds after which it would be admitted."""
@@ -38,6 +43,7 @@ class Meter:
         wait = max((self._wait(rate, now) for rate in self._rates), default=0.0)
         if wait <= 0:
             self._times.append(now)
+            del self._times[: -max((rate.most for rate in self._rates), default=1)]
         return max(wait, 0.0)
 
     def _wait(self, rate: Rate, now: float) -> float:
@@ -97,13 +103,16 @@ class Verdict(Enum):
 class Pace:
     """One visitor's frames, over all their sockets. Some are refused one by one; more in a minute are too much."""
 
-    def __init__(self, frames: Iterable[Rate]) -> None:
+    __slots__ = ("_frames", "_refusals")
+
+    def __init__(self, frames: tuple[Rate, ...]) -> None:
         self._frames = Meter(frames)
-        self._refusals = Meter([Rate(PATIENCE, 60.0)])
+        self._refusals: Meter | None = None
 
     def weigh(self) -> Verdict:
         if not self._frames.admit():
             return Verdict.ADMITTED
+        self._refusals = self._refusals or Meter(REFUSALS)
         return Verdict.TOO_MUCH if self._refusals.admit() else Verdict.REFUSED
 
 
@@ -129,9 +138,9 @@ class Limits:
         return max(self._logins.of(key).admit() for key in keys)
 
 
-def rates(*wanted: Rate) -> list[Rate]:
+def rates(*wanted: Rate) -> tuple[Rate, ...]:
     """None of them where limits are off, or a figure is 0."""
-    return [rate for rate in wanted if figure(rate.most) is not None]
+    return tuple(rate for rate in wanted if figure(rate.most) is not None)
 
 
 def figure(most: int) -> int | None:
@@ -139,7 +148,8 @@ def figure(most: int) -> int | None:
 
 
 def minutely(most: int) -> Kept[Meter]:
-    return Kept(lambda: Meter(rates(Rate(most, 60.0))))
+    wanted = rates(Rate(most, 60.0))
+    return Kept(lambda: Meter(wanted))
 
 
 @cache

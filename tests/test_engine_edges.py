@@ -1,10 +1,12 @@
 """What happens at the edges of a scope, of a hold and of a delivery: rare moments, each made to happen."""
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from asgiref.sync import ThreadSensitiveContext
 from channels.consumer import AsyncConsumer
 from channels.exceptions import StopConsumer
 from django.utils import timezone
@@ -12,6 +14,7 @@ from django.utils import timezone
 from bots.chatty import ChattyBotConsumer
 from gateway.engine import Engine
 from gateway.errors import Denied, Later, Refused
+from gateway.instance import Instance
 from gateway.models import Bot, Conversation, Message, Status
 from gateway.transcript import End, Mark, Memory, Recover, Release, Say, Take
 from gateway.transcript.saying import out_row
@@ -303,3 +306,29 @@ def test_taken_said_and_released_in_one_group(conversation: Conversation, django
 async def test_nothing_is_accepted_at_once(start: StartEngine) -> None:
     """A visitor's frames may all have been refused."""
     assert await (await start(ChattyBotConsumer.as_asgi())).accept([]) == []
+
+
+async def test_what_has_ended_is_free_before_garbage_is_looked_for(start: StartEngine) -> None:
+    """With cycles in it, what thousands leave behind would wait for the rarest search."""
+    engine = await start(ChattyBotConsumer.as_asgi())
+    gc.collect()
+    gc.disable()
+    try:
+        for user in range(1, 6):
+            chat = Chat(engine, user)
+            await chat.says("a")
+            await chat.settled()
+        async for conversation in Conversation.objects.all():
+            lane = engine.lanes.known(conversation.pk)
+            assert lane is not None
+            await lane.end("closed")
+        await eventually(scope_closed_for_all, "the ends")
+        await asyncio.sleep(0.1)
+        kinds = ThreadSensitiveContext, Instance, ChattyBotConsumer
+        assert [sum(isinstance(one, kind) for one in gc.get_objects()) for kind in kinds] == [0, 0, 0]
+    finally:
+        gc.enable()
+
+
+async def scope_closed_for_all() -> bool:
+    return not await Conversation.objects.filter(open=True).aexists()

@@ -24,7 +24,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def test_a_window_moves(clock: Clock) -> None:
-    meter = Meter([Rate(2, 10.0)])
+    meter = Meter((Rate(2, 10.0),))
     assert [meter.admit(), meter.admit()] == [0, 0]
     clock.now += 4
     assert meter.admit() == 6
@@ -33,7 +33,7 @@ def test_a_window_moves(clock: Clock) -> None:
 
 
 def test_two_rates_hold_at_once(clock: Clock) -> None:
-    meter = Meter([Rate(10, 1.0), Rate(100, 60.0)])
+    meter = Meter((Rate(10, 1.0), Rate(100, 60.0)))
     admitted = 0
     for _ in range(200):
         admitted += not meter.admit()
@@ -44,7 +44,7 @@ def test_two_rates_hold_at_once(clock: Clock) -> None:
 
 
 def test_what_is_refused_is_not_counted(clock: Clock) -> None:
-    meter = Meter([Rate(1, 1.0)])
+    meter = Meter((Rate(1, 1.0),))
     meter.admit()
     for _ in range(10):
         clock.now += 0.09
@@ -54,12 +54,12 @@ def test_what_is_refused_is_not_counted(clock: Clock) -> None:
 
 
 def test_without_rates_anything_goes() -> None:
-    meter = Meter([])
+    meter = Meter(())
     assert {meter.admit() for _ in range(10_000)} == {0.0}
 
 
 def test_a_pace_warns_and_then_ends(clock: Clock) -> None:
-    pace = Pace([Rate(10, 1.0)])
+    pace = Pace((Rate(10, 1.0),))
     verdicts = [pace.weigh() for _ in range(21)]
     assert verdicts == [Verdict.ADMITTED] * 10 + [Verdict.REFUSED] * 10 + [Verdict.TOO_MUCH]
     clock.now += 61
@@ -67,7 +67,7 @@ def test_a_pace_warns_and_then_ends(clock: Clock) -> None:
 
 
 def test_a_crowd_fills_no_memory() -> None:
-    kept = Kept(lambda: Meter([Rate(20, 60.0)]), most=100)
+    kept = Kept(lambda: Meter((Rate(20, 60.0),)), most=100)
     first = kept.of("first")
     for n in range(1_000):
         kept.of(n)

@@ -1,6 +1,7 @@
 """The public socket, on the real engine."""
 
 import asyncio
+import gc
 import json
 import logging
 from typing import Any
@@ -15,7 +16,9 @@ from gateway.errors import NotReady
 from gateway.models import Bot, Conversation, Message
 from gateway.web import socket as socket_module
 from gateway.web import tokens
-from gateway.web.public_socket import PublicChatConsumer
+from gateway.web.live import Reader
+from gateway.web.public_socket import PublicChatConsumer, Talk
+from gateway.web.socket import open_sockets
 from tests import communicator
 from tests.communicator import until
 from tests.web_sockets import OFFERS, ORIGIN, Client, Parrot, Web, web
@@ -444,3 +447,21 @@ async def test_a_bots_own_list_lets_its_site_in(web: Web) -> None:
     for origin in ("https://club.example", ORIGIN, "http://localhost:8000"):
         client: Client = await web.visitor(origin=origin)
         assert client.welcome["bot"] == "bot"
+
+
+async def test_a_socket_that_has_closed_is_free_before_garbage_is_looked_for(web: Web) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            visitor = await web.visitor()
+            await visitor.send("message", id="1", text="hi")
+            await visitor.expect("message", sender="bot")
+            await visitor.leave()
+            del visitor
+        await until(lambda: not open_sockets, "the ends")
+        await asyncio.sleep(0.1)
+        left = [one for one in gc.get_objects() if isinstance(one, Talk | Reader)]
+        assert not left
+    finally:
+        gc.enable()

@@ -103,6 +103,7 @@ class Feed:
     def stop(self) -> None:
         if self.unsubscribe is not None:
             self.unsubscribe()
+            self.unsubscribe = None  # It holds this feed.
         if self._task is not None:
             self._task.cancel()
 

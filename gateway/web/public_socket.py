@@ -276,6 +276,8 @@ class PublicChatConsumer(Socket):
         if self._talk is not None:
             self._talk.live.leave(self._talk.reader)
             self._talk.live.tabs.leave(self._talk.conversation, self)
+            vars(self._talk).clear()  # Each of these holds the others, and would until garbage is looked for.
+            self._talk = None
 
 
 def welcome(talk: Talk, seq: int, rev: int) -> str:
