@@ -15,6 +15,8 @@ LONGEST = 200
 
 def files_of(message: dict[str, Any], bot: str) -> list[dict[str, Any]]:
     """As types.Rich has them, each with `remote`: where its bytes are, for this protocol's fetch_file."""
+    if KINDS.keys().isdisjoint(message):
+        return []
     kinds = [kind for kind in KINDS if kind in message and not (kind == "document" and "animation" in message)]
     found = [_facts(kind, message[kind], bot) for kind in kinds]
     return [facts for facts in found if facts is not None]

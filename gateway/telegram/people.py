@@ -90,7 +90,7 @@ def _placed(message: dict[str, Any], chat: dict[str, Any], user: dict[str, Any] 
 
 
 def _key(**parts: int | str | None) -> str:
-    return "/".join(f"{name}:{value}" for name, value in parts.items() if value is not None)
+    return "/".join([f"{name}:{value}" for name, value in parts.items() if value is not None])
 
 
 def _thread(message: dict[str, Any]) -> int | None:

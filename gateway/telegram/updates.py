@@ -69,7 +69,9 @@ def _rich(kind: str, content: dict[str, Any], bot: str) -> dict[str, Any] | None
     words = "" if content.get("text") else "caption_"
     found = nodes.from_entities(_text(content), content.get(f"{words}entities"))
     brought = media.files_of(content, bot)
-    return {**({"nodes": found} if found else {}), **({"files": brought} if brought else {})} or None
+    if not found and not brought:
+        return None
+    return {**({"nodes": found} if found else {}), **({"files": brought} if brought else {})}
 
 
 def _content(kind: str, update: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 MAX_DEPTH = 300
+CONTAINERS = (dict, list)
 
 
 def encode(value: Any) -> bytes:
@@ -54,16 +55,14 @@ def _no_constant(name: str) -> None:
 
 def is_deep(value: Any, limit: int = MAX_DEPTH) -> bool:
     """Whether containers are nested deeper than `limit`, found without recursion."""
-    level = [value]
+    level = [value] if isinstance(value, CONTAINERS) else []
     for _ in range(limit):
-        level = [child for node in level for child in _children(node)]
         if not level:
             return False
-    return True
-
-
-def _children(node: Any) -> list[Any]:
-    if not isinstance(node, dict | list):
-        return []
-    values = node.values() if isinstance(node, dict) else node
-    return [value for value in values if isinstance(value, dict | list)]
+        level = [
+            child
+            for node in level
+            for child in (node.values() if isinstance(node, dict) else node)
+            if isinstance(child, CONTAINERS)
+        ]
+    return bool(level)
