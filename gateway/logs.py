@@ -73,7 +73,7 @@ class Mistakes(logging.Filter):
 
     def __init__(self) -> None:
         super().__init__()
-        self._paces = Kept(lambda: Meter([self.a_minute]), 100)
+        self._paces = Kept(lambda: Meter((self.a_minute,)), 100)
         self._left_out: Counter[tuple[str, int]] = Counter()
 
     def filter(self, record: logging.LogRecord) -> bool:
