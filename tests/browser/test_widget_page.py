@@ -42,6 +42,14 @@ def call(chat: Chat, what: str) -> Any:
     return chat.widget.evaluate(f"chat => chat.{what}")
 
 
+def until_told(chat: Chat, event: list[Any]) -> None:
+    for _ in range(300):
+        if event in chat.page.evaluate("told"):
+            return
+        chat.page.wait_for_timeout(20)
+    raise AssertionError(f"{event} was not told")
+
+
 def test_nothing_connects_before_somebody_asks(chat: Chat, script: Script) -> None:
     loaded = chat.page.evaluate("performance.getEntriesByType('resource').map(one => new URL(one.name).pathname)")
     assert [path for path in loaded if "widget" in path] == ["/widget.js"]
@@ -68,7 +76,7 @@ def test_calls_and_events(chat: Chat, script: Script) -> None:
     expect(chat.widget.locator(".preview")).to_contain_text("second")
     chat.widget.locator(".preview .show").click()
     expect(chat.panel).to_be_visible()
-    expect(chat.badge).to_be_hidden()
+    until_told(chat, ["unread", 0])
     script.say(type="ended", rate=False)
     expect(chat.widget.locator(".card")).to_be_visible()
     told = chat.page.evaluate("told")
@@ -185,6 +193,39 @@ def test_a_phone_on_its_side_gets_the_whole_screen_too(
     expect(chat.panel).to_have_attribute("aria-modal", "true")
     assert chat.panel.bounding_box() == {"x": 0, "y": 0, "width": 844, "height": 390}
     expect(chat.launcher).to_be_hidden()
+
+
+KEYBOARD = """
+const seen = Object.assign(new EventTarget(), { height: innerHeight, offsetTop: 0, scale: 1 });
+Object.defineProperty(window, "visualViewport", { value: seen });
+window.see = (change) => (Object.assign(seen, change), seen.dispatchEvent(new Event("resize")));
+"""
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "reduced_motion": "reduce"}
+
+
+@pytest.mark.parametrize("path", ["/", "/chat/"])
+def test_the_keyboard_of_a_phone_covers_nothing(open_page: OpenPage, gateway: GatewayProcess, path: str) -> None:
+    """As Safari tells of it: the page stays as high as it was, what is seen of it does not."""
+    page = open_page("about:blank", **PHONE)
+    page.add_init_script(KEYBOARD)
+    page.goto(f"{gateway.url}{path}")
+    chat = Chat(page)
+    if path == "/":
+        chat.open()
+    for number in range(12):
+        chat.say(f"word {number}")
+    expect(chat.bubbles("bot")).to_have_count(12)
+    chat.text.focus()
+    for seen in ({"height": 508}, {"height": 508, "offsetTop": 120}, {"height": 844, "offsetTop": 0}):
+        page.evaluate("change => see(change)", seen)
+        top, height = seen.get("offsetTop", 0), seen["height"]
+        assert chat.panel.bounding_box() == {"x": 0, "y": top, "width": 390, "height": height}
+        for part in (chat.text, chat.bubbles("bot").last):
+            box = part.bounding_box()
+            assert box
+            assert top <= box["y"] < box["y"] + box["height"] <= top + height
+    page.evaluate("see({ height: 422, offsetTop: 200, scale: 2 })")  # Zoomed in: the page stays as it is.
+    assert chat.panel.bounding_box() == {"x": 0, "y": 0, "width": 390, "height": 844}
 
 
 def test_reduced_motion_is_respected(open_page: OpenPage, gateway: GatewayProcess) -> None:

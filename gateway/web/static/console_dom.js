@@ -26,7 +26,7 @@ export function clock(at) {
   const date = new Date(at);
   if (!at || Number.isNaN(+date)) return "";
   if (date.toDateString() === new Date().toDateString()) {
-    return date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+    return date.toLocaleTimeString([], { hour: "numeric", minute: "2-digit" });
   }
   return date.toLocaleDateString([], { day: "numeric", month: "short" });
 }

@@ -225,7 +225,7 @@ export class List {
 
 function clock(at, language) {
   const date = new Date(at);
-  return Number.isNaN(+date) ? "" : date.toLocaleTimeString(language, { hour: "2-digit", minute: "2-digit" });
+  return Number.isNaN(+date) ? "" : date.toLocaleTimeString(language, { hour: "numeric", minute: "2-digit" });
 }
 
 function day(at, language) {

@@ -67,11 +67,14 @@ export class Panel {
     return !this.full && matchMedia(FULL_SCREEN).matches;
   }
 
-  // A keyboard on the screen covers what is fixed to it; only the visual viewport tells.
+  // A keyboard on the screen covers what stands at the bottom; only the visual viewport tells. Whoever has zoomed in moves
+  // about in the whole of it.
   #fit() {
-    const { height, offsetTop } = visualViewport ?? { height: innerHeight, offsetTop: 0 };
-    this.panel.style.setProperty("--height", `${height}px`);
-    this.panel.style.setProperty("--top", `${offsetTop}px`);
+    const whole = document.documentElement.clientHeight;
+    const { height, offsetTop } = visualViewport?.scale < 1.01 ? visualViewport : { height: whole, offsetTop: 0 };
+    const box = this.full ? this.place.getBoundingClientRect() : { top: 0, bottom: whole };
+    const seen = { height, top: offsetTop - Math.max(0, box.top), below: Math.min(box.bottom, whole) - offsetTop - height };
+    for (const name in seen) this.panel.style.setProperty(`--${name}`, `${Math.max(0, seen[name])}px`);
   }
 
   // Away from the end is who went up, not who was left behind by what came meanwhile.

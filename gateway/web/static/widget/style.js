@@ -92,9 +92,11 @@ textarea::placeholder { color: var(--soft); opacity: 1; }
 .send { flex: none; width: 42px; height: 42px; padding: 9px; border-radius: 50%; background: var(--accent); color: var(--accent-ink); }
 .send:hover { filter: brightness(1.08); }
 :host([full]) { position: relative; inset: auto; display: block; height: 100%; z-index: auto; }
-:host([full]) .panel { position: absolute; inset: 0; width: auto; height: auto; border: 0; border-radius: 0; box-shadow: none; animation: none; }
+:host([full]) .panel { position: absolute; inset: var(--top, 0) 0 var(--below, 0); width: auto; height: auto; border: 0; border-radius: 0; box-shadow: none; animation: none; }
 :host([full]) :is(.launcher, .preview, .close) { display: none; }
 :host([full]) :is(.list, .foot, header) { width: 100%; max-width: 760px; margin-inline: auto; }
+:host([full]) header { padding-inline: clamp(0px, (784px - 100%) * 99, 20px); }
+:host([full]) .foot > form { padding-inline: clamp(0px, (760px - 100%) * 99, 12px); }
 :host([full]) .typing { margin-inline: max(36px, 50% - 344px); }
 @media (max-width: 480px), (max-height: 440px) {
   :host(:not([full])) .panel { position: fixed; inset: var(--top, 0) 0 auto; width: auto; height: var(--height, 100dvh); border: 0; border-radius: 0; }
