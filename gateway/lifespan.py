@@ -1,14 +1,17 @@
 """Start and stop as ASGI's lifespan: the same code under every server."""
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
 import signal
 import sys
 
+from channels.exceptions import InvalidChannelLayerError
 from django.db import DatabaseError
 
+from gateway import layers
 from gateway.engine import LOST, Engine
 from gateway.errors import AlreadyRunning
 from gateway.queries import ensure_bots
@@ -28,6 +31,10 @@ class Lifespan:
     """The application map's "lifespan": the gateway runs from `lifespan.startup` to `lifespan.shutdown`."""
 
     def __init__(self) -> None:
+        # Channels makes a layer when it is first asked for, and two if two threads ask at once: a probe while the
+        # gateway starts would leave consumers with one of which nobody knows. Whatever is wrong with it is said later.
+        with contextlib.suppress(InvalidChannelLayerError):
+            layers.shelter_configured()
         self._engine: Engine | None = None
         self._watch: asyncio.Task[None] | None = None
 

@@ -6,14 +6,16 @@ from typing import Any
 import pytest
 from channels.consumer import AsyncConsumer, SyncConsumer
 from channels.exceptions import StopConsumer
-from channels.layers import get_channel_layer
+from channels.layers import channel_layers, get_channel_layer
 from django.db import transaction
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from gateway import layers, redis_layer
 from gateway.layers import MemoryLayer
+from gateway.lifespan import Lifespan
 from gateway.models import Bot, Conversation, Status
 from gateway.redis_layer import RedisLayer
+from gateway.web import health
 from tests.communicator import Chat, eventually
 from tests.engines import StartEngine, start
 
@@ -156,3 +158,17 @@ async def test_a_client_that_cancels_itself_ends_nobody() -> None:
         return dict(outcome)
 
     assert await layers.receive_patiently(receive, "specific.x!y") == {"type": "news"}
+
+
+def test_the_layer_is_patient_before_anybody_can_ask_for_it(settings: Any) -> None:
+    """A probe while the gateway starts is another thread, and Channels makes another layer for it."""
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {}}}
+    Lifespan()
+    assert "default" in channel_layers.backends
+    assert "receive" in vars(get_channel_layer())
+
+
+def test_a_layer_that_cannot_be_made_is_spoken_of_by_who_starts(settings: Any) -> None:
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": "no.such.Layer"}}
+    Lifespan()
+    assert health.layer() == "cannot be loaded"
