@@ -1,9 +1,10 @@
 """Update → row."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
+
+from msgspec import Struct
 
 from gateway.fields import clean
 from gateway.models import UNSETTLED, Direction, Message, Sender, Status
@@ -17,8 +18,7 @@ from gateway.transcript.scopes import end_scope
 from gateway.types import Inbound, Person, Receipt
 
 
-@dataclass(frozen=True, slots=True)
-class Accept:
+class Accept(Struct, frozen=True):
     """Update → row. `handled`: the application has a handler for it; `farewell`: it has one for the end of its scope.
     `take`: where nothing of its conversation waits, it is in hand at once, as if a Begin had followed; `neutral` is
     Begin's.

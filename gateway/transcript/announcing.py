@@ -1,9 +1,9 @@
 """An announcement's rows: written slice by slice, held back, let go, given up."""
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
+from msgspec import Struct
 
 from gateway.announcement import Announcement, AnnouncementState
 from gateway.fields import clean
@@ -15,8 +15,7 @@ from gateway.types import Outbound
 RUNNING, PAUSED, CANCELLED = AnnouncementState.RUNNING, AnnouncementState.PAUSED, AnnouncementState.CANCELLED
 
 
-@dataclass(frozen=True, slots=True)
-class Slice:
+class Slice(Struct, frozen=True):
     """Some of those who are to hear it, and what each is to be told. `after`: where the next slice begins, None: this
     was the last."""
 
@@ -24,8 +23,7 @@ class Slice:
     after: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class WriteSlice:
+class WriteSlice(Struct, frozen=True):
     """The rows and how far they go, in one transaction. Writes nothing where it was paused or written meanwhile.
 
     Returns how many rows were written.
@@ -58,8 +56,7 @@ class WriteSlice:
         return True
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(Struct, frozen=True):
     """Another state for an announcement, and what that means for its rows. Returns whether it could be had.
 
     `who`: as its rows say it.
@@ -91,10 +88,9 @@ class Turn:
         raise NotImplementedError
 
 
-class Pause(Turn):
+class Pause(Turn, frozen=True):
     """What has not left stays, as a note, until `Resume`. Once more on a paused one: what was to be tried again."""
 
-    __slots__ = ()
     _from = (RUNNING, PAUSED)
     _to = PAUSED
 
@@ -106,8 +102,7 @@ class Pause(Turn):
         group.change(row, status=Status.NOTE, error=clean(f"Paused by {self.who}."), settled_at=None)
 
 
-class Resume(Turn):
-    __slots__ = ()
+class Resume(Turn, frozen=True):
     _from = (PAUSED,)
     _to = RUNNING
 
@@ -119,10 +114,9 @@ class Resume(Turn):
         group.to_deliver(group.conversation(row.conversation_id), row)
 
 
-class Cancel(Turn):
+class Cancel(Turn, frozen=True):
     """What has not left never does."""
 
-    __slots__ = ()
     _from = (RUNNING, PAUSED, CANCELLED)
     _to = CANCELLED
 

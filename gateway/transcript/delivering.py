@@ -1,8 +1,9 @@
 """Row → outside: what is committed before and after each call."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+
+from msgspec import Struct
 
 from gateway.fields import clean
 from gateway.models import Kind, Status
@@ -12,8 +13,7 @@ from gateway.transcript.saying import OutRow, by_ref, change_seen_text, report
 from gateway.transcript.scopes import end_scope
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(Struct, frozen=True):
     """An outbound row's way: `sending` before each call, then `queued` again, `sent`, `failed` or `unknown`.
 
     `unknown`: nobody knows whether the call was done, whatever the row becomes. `blocked`, `gone`: as in Refused.
@@ -80,8 +80,7 @@ def _has_blocked(group: Group, conversation: ConversationRow) -> bool:
     return contact is not None and contact.blocked_at is not None
 
 
-@dataclass(frozen=True, slots=True)
-class PartSent:
+class PartSent(Struct, frozen=True):
     """One more part of a divided text is out."""
 
     row: OutRow

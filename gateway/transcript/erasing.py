@@ -1,12 +1,12 @@
 """Rows that go for good: a person's, and those that are older than a bot keeps them."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.contrib.admin.models import LogEntry
 from django.db import connection
 from django.db.models import QuerySet
+from msgspec import Struct
 
 from gateway.models import Contact, Conversation, Message, Status
 from gateway.people import REPLACED, Ids, is_theirs, kept_by_uuid, without
@@ -17,8 +17,7 @@ ROWS = 200
 UNFINISHED = (Status.RECEIVED, Status.IN_HAND, Status.QUEUED, Status.SENDING)
 
 
-@dataclass(frozen=True, slots=True)
-class EraseRows:
+class EraseRows(Struct, frozen=True):
     """The newest rows of a conversation. What was said goes before what it was said to. Returns how many are gone."""
 
     conversation: int
@@ -32,8 +31,7 @@ class EraseRows:
         return _delete(list(found.values_list("pk", flat=True)[:ROWS]))
 
 
-@dataclass(frozen=True, slots=True)
-class EraseConversation:
+class EraseConversation(Struct, frozen=True):
     """What is left of it, what other tables keep of it, and its contact if that has no other."""
 
     conversation: int
@@ -58,8 +56,7 @@ class EraseConversation:
             Contact.objects.filter(pk=place.contact_id).delete()
 
 
-@dataclass(frozen=True, slots=True)
-class EraseContact:
+class EraseContact(Struct, frozen=True):
     contact: int
 
     def needs(self, wants: Wants) -> None:
@@ -72,8 +69,7 @@ class EraseContact:
         Contact.objects.filter(pk=self.contact).delete()
 
 
-@dataclass(frozen=True, slots=True)
-class Scrub:
+class Scrub(Struct, frozen=True):
     """Takes a person out of another's row: what was quoted stays as a mark. What they said in a room goes with its
     answers; its number stays, so that the others' reading has no gap."""
 
@@ -104,8 +100,7 @@ def _blank(group: Group, row: Message, payload: Any) -> None:
     group.change(row, seen=row.seq is not None, payload=payload, **words)
 
 
-@dataclass(frozen=True, slots=True)
-class PruneRows:
+class PruneRows(Struct, frozen=True):
     """A bot's rows of before `until`, from row `after` on. Returns how many, and the last; None: that was all."""
 
     bot: int
@@ -126,8 +121,7 @@ class PruneRows:
         return old.exclude(status__in=UNFINISHED).order_by("pk")
 
 
-@dataclass(frozen=True, slots=True)
-class PruneLast:
+class PruneLast(Struct, frozen=True):
     """The last words as the list shows them, of a conversation that stays."""
 
     conversation: int

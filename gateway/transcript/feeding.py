@@ -2,11 +2,11 @@
 
 import json
 import logging
-from dataclasses import dataclass, field
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from msgspec import Struct, field
 
 from gateway.fields import clean, dump
 from gateway.logs import event
@@ -23,8 +23,7 @@ logger = logging.getLogger(__name__)
 APOLOGY_ORDINAL = -1
 
 
-@dataclass(frozen=True, slots=True)
-class InRow:
+class InRow(Struct, frozen=True):
     """An inbound row on its way through the application. `feedings` counts those before this one. `begun`: it was taken
     in hand as it came. `doubtful`: it was read, and may have been fed since."""
 
@@ -55,8 +54,7 @@ def in_row(message: Message, *, unfed: bool = False) -> InRow:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(Struct, frozen=True):
     """`fed`: whether the row goes to the application now (else it is settled already). The rest makes a scope."""
 
     fed: bool
@@ -69,8 +67,7 @@ class Begun:
     user: "AbstractBaseUser | AnonymousUser" = field(default_factory=AnonymousUser)
 
 
-@dataclass(frozen=True, slots=True)
-class Begin:
+class Begin(Struct, frozen=True):
     """Marks a row as in hand, which is durable before it is fed, so that a row that kills the process is counted.
 
     `fresh`: an instance is to be started, which needs to know who is talking. `courtesy` is what the gateway says
@@ -143,8 +140,7 @@ def _user(contact: ContactRow | None) -> AbstractBaseUser | AnonymousUser:
     return get_user_model().objects.filter(pk=contact.user_id).first() or AnonymousUser()
 
 
-@dataclass(frozen=True, slots=True)
-class PutBack:
+class PutBack(Struct, frozen=True):
     """What was taken in hand as it came is not fed by this process, which stops: it waits as if it had just come."""
 
     row: InRow
@@ -159,8 +155,7 @@ class PutBack:
             group.alter(conversation, open=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Settle:
+class Settle(Struct, frozen=True):
     """A fed row reaches its end state, in one transaction with the session, the apology and the end of its scope.
 
     `session` None: as it was. `ended`: the application is over, and its scope with it; `close`: the bot closed it.
@@ -202,8 +197,7 @@ class Settle:
         add_outbound(group, conversation, apology, sender=Sender.SYSTEM, cause_id=self.row.pk, ordinal=APOLOGY_ORDINAL)
 
 
-@dataclass(frozen=True, slots=True)
-class Tell:
+class Tell(Struct, frozen=True):
     """The gateway says something of its own. Not where a holder has the conversation: they talk themselves."""
 
     conversation: int
@@ -218,8 +212,7 @@ class Tell:
             add_outbound(group, conversation, self.outbound, sender=Sender.SYSTEM)
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(Struct, frozen=True):
     """Ends an open scope from outside a handler. With `idle` only if really nothing is in hand, waiting or held.
 
     `farewell` False: there is nobody to tell. Returns whether the scope ends or has ended.
@@ -249,8 +242,7 @@ def _is_attended(conversation: ConversationRow) -> bool:
     return conversation.deadline is None or conversation.waiting or is_held(conversation)
 
 
-@dataclass(frozen=True, slots=True)
-class Recover:
+class Recover(Struct, frozen=True):
     """What a process that died had in hand goes back: rows to be fed again, sends whose outcome nobody knows.
 
     Returns how many of either. Rows that carry `at_most_once` stay unknown; the others are sent again. `running`: the

@@ -1,9 +1,10 @@
 """An operator takes a conversation over, gives it to another, hands it back, or closes it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
+
+from msgspec import Struct
 
 from gateway import audit
 from gateway.errors import Denied
@@ -14,8 +15,7 @@ from gateway.transcript.rows import ConversationRow
 from gateway.transcript.scopes import has_unsettled, start_clock
 
 
-@dataclass(frozen=True, slots=True)
-class Take:
+class Take(Struct, frozen=True):
     uuid: str
     user: Any
 
@@ -32,8 +32,7 @@ class Take:
         return conversation.pk
 
 
-@dataclass(frozen=True, slots=True)
-class Assign:
+class Assign(Struct, frozen=True):
     """`user` gives the conversation to `to`: one that is their own or nobody's, with `force` anybody's."""
 
     uuid: str
@@ -62,8 +61,7 @@ class Assign:
         return conversation.pk
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
+class Release(Struct, frozen=True):
     """`user` None: the gateway releases for a holder who has `vanished`. `resume`: the bot wants to be told."""
 
     uuid: str
@@ -97,8 +95,7 @@ class Release:
             audit.record(self.user, "release", conversation=conversation)
 
 
-@dataclass(frozen=True, slots=True)
-class Close:
+class Close(Struct, frozen=True):
     """Nobody holds the conversation or waits in it any more; its scope is ended after this. `force`: also another's."""
 
     uuid: str
@@ -130,8 +127,7 @@ def _hold(group: Group, conversation: ConversationRow, holder: Any) -> None:
     group.alter(conversation, holder_id=holder.pk, held_since_seq=told, **nothing)
 
 
-@dataclass(frozen=True, slots=True)
-class Adopt:
+class Adopt(Struct, frozen=True):
     """Goes on where the holder was deleted, who takes the hold along and starts no clock. Else it does nothing.
 
     Returns the conversation if its clock was started.

@@ -1,8 +1,9 @@
 """What people do about a row that did not arrive, or was not handled: send it again, drop it, feed it again."""
 
 import logging
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from gateway import audit
 from gateway.errors import Denied
@@ -30,8 +31,7 @@ def choices(row: Message) -> list[str]:
     return resent + (["drop"] if row.status in DROPPED else [])
 
 
-@dataclass(frozen=True, slots=True)
-class Mend:
+class Mend(Struct, frozen=True):
     """`conversation` None: whichever it is in. `who`: as the row and the log say it. `user`: as the audit log says it,
     None where a command does it. Raises Denied.
 
@@ -74,10 +74,8 @@ def _why_not(row: Message, choice: str) -> str:
 DONE = {"resend": "sent again", "drop": "dropped", "replay": "fed again"}
 
 
-class Resend(Mend):
+class Resend(Mend, frozen=True):
     """It goes behind whatever waits for its chat now. Parts that are known to be out are not sent again."""
-
-    __slots__ = ()
 
     def apply(self, group: Group) -> int:
         conversation, row = self._found(group, "resend")
@@ -87,10 +85,8 @@ class Resend(Mend):
         return conversation.pk
 
 
-class Drop(Mend):
+class Drop(Mend, frozen=True):
     """It leaves no more, and stays where operators see it."""
-
-    __slots__ = ()
 
     def apply(self, group: Group) -> int:
         conversation, row = self._found(group, "drop")
@@ -99,13 +95,12 @@ class Drop(Mend):
         return conversation.pk
 
 
-class Replay(Mend):
+class Replay(Mend, frozen=True):
     """It is fed once more, behind what its conversation has waiting; what it has said already is not said again.
 
     `here` False: another process feeds it, which finds it by its `due_at`.
     """
 
-    __slots__ = ()
     here = True
 
     def apply(self, group: Group) -> int:
@@ -125,13 +120,11 @@ class Replay(Mend):
         return conversation.pk
 
 
-class ReplayElsewhere(Replay):
-    __slots__ = ()
+class ReplayElsewhere(Replay, frozen=True):
     here = False
 
 
-@dataclass(frozen=True, slots=True)
-class TakeUp:
+class TakeUp(Struct, frozen=True):
     """What another process wants to be fed again is fed by this one, once."""
 
     row: int

@@ -1,8 +1,7 @@
 """A chat that goes on under another id takes its conversations along, and what is on its way to it."""
 
-from dataclasses import dataclass
-
 from django.db.models import Q
+from msgspec import Struct
 
 from gateway.models import Conversation, Direction, Message, Status
 from gateway.transcript.group import Group, Wants
@@ -12,8 +11,7 @@ from gateway.types import Move
 MAY_YET_LEAVE = (Status.QUEUED, Status.SENDING, Status.UNKNOWN, Status.FAILED)
 
 
-@dataclass(frozen=True, slots=True)
-class MoveChat:
+class MoveChat(Struct, frozen=True):
     """Where the new id has a conversation of that key already both stay: the old one keeps its key, which nobody writes
     under any more, and what it still has to say goes to the new address."""
 

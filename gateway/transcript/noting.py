@@ -1,8 +1,9 @@
 """What only operators see: their notes, and what happened to the conversation."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from gateway import audit
 from gateway.models import Direction, Kind, Sender, Status
@@ -32,8 +33,7 @@ def name_of(user: Any) -> str:
     return str(user.get_full_name() or user.get_username())
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Struct, frozen=True):
     """An operator's note, which never leaves. The same `client_id` again is a no-op."""
 
     uuid: str

@@ -1,7 +1,8 @@
 """What operators say of a person: banned or not, and the tags they have."""
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from gateway import audit
 from gateway.errors import Denied
@@ -20,8 +21,7 @@ def contact_of(conversation: Conversation) -> Contact:
     return conversation.contact
 
 
-@dataclass(frozen=True, slots=True)
-class Ban:
+class Ban(Struct, frozen=True):
     """From now on the words of the conversation's person are kept and never fed; with `lift`, fed again.
 
     Returns the person's conversations.
@@ -50,8 +50,7 @@ class Ban:
         return pks
 
 
-@dataclass(frozen=True, slots=True)
-class TagPerson:
+class TagPerson(Struct, frozen=True):
     """The conversation's person gets a tag, or loses it."""
 
     uuid: str

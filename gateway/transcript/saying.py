@@ -2,8 +2,9 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from gateway import audit
 from gateway.errors import Denied
@@ -16,8 +17,7 @@ from gateway.types import Buttons, Outbound, Receipt, Rich
 logger = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class OutRow:
+class OutRow(Struct):
     """An outbound row on its way outside. `sends` counts the calls before the next one. `marked`: that one is marked
     already, since it was to be made at once."""
 
@@ -120,8 +120,7 @@ def _is_late(conversation: ConversationRow, outbound: Outbound, sender: str) -> 
     return is_held(conversation) and sender == Sender.BOT and outbound.method != "answer_callback_query"
 
 
-@dataclass(frozen=True, slots=True)
-class Say:
+class Say(Struct, frozen=True):
     """Bot or system → row. With `cause` and `ordinal` it is the n-th thing said by the handler of that row.
 
     `redelivered`: how often the row was fed before; then the n-th thing may be there already, and is not said twice.
@@ -235,8 +234,7 @@ def change_seen_text(
         group.alter(conversation, last=fields["text"])
 
 
-@dataclass(frozen=True, slots=True)
-class OperatorSay:
+class OperatorSay(Struct, frozen=True):
     """`seen`: the newest `seq` that the operator had before their eyes."""
 
     uuid: str
