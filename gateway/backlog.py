@@ -70,7 +70,7 @@ class Stream:
 @dataclass(slots=True, eq=False)
 class Lane:
     """What goes to one chat. `conversations` had rows here; of what they have to say, some is `left` in the table.
-    `leaving`: another process delivers the rest."""
+    `leaving`: another process delivers the rest. `marking`: after which its rows in the table can be found."""
 
     stream: Stream
     key: str
@@ -80,6 +80,7 @@ class Lane:
     left: bool = False
     missed: bool = False
     leaving: bool = False
+    marking: "asyncio.Future[bool] | None" = None
 
 
 class Backlog:
@@ -121,14 +122,22 @@ class Backlog:
         """Takes a committed row. The same row again: its newest words count."""
         self._put(row)
         if row.pk not in self.rows:
-            self._let_go(row)
+            self._wait_for(row, self._let_go(row))
 
-    def _let_go(self, row: OutRow) -> None:
-        """It stays in the table, where only what is queued is looked for."""
-        if row.marked:
-            row.marked = False
-            with contextlib.suppress(NotReady):  # Else the next process takes it for one whose call was under way.
-                self._engine.submit_later(Mark(row, Status.QUEUED))
+    def _let_go(self, row: OutRow) -> "asyncio.Future[bool] | None":
+        """It stays in the table, where only what is queued is looked for. Gives what marks it so, where it is not."""
+        if not row.marked:
+            return None
+        row.marked = False
+        with contextlib.suppress(NotReady):  # Else the next process takes it for one whose call was under way.
+            return self._engine.submit_later(Mark(row, Status.QUEUED))
+        return None
+
+    def _wait_for(self, row: OutRow, marking: "asyncio.Future[bool] | None") -> None:
+        """Whoever reads the table before that does not find the row, and what is newer must not leave before it."""
+        if marking is not None and row.part in self._mine and not self._closed:
+            lane = self._home(self._stream(row.protocol, row.bot, announcement=row.announcement), row)
+            lane.left, lane.marking = True, marking
 
     def _put(self, row: OutRow) -> None:
         if self._closed:
@@ -288,6 +297,9 @@ class Backlog:
         stream.left = stream.missed or len(rows) == room
 
     async def reload(self, lane: Lane) -> None:
+        while (marking := lane.marking) is not None:
+            await asyncio.wait([marking])
+            lane.marking = None if lane.marking is marking else lane.marking
         lane.missed, room = False, max(min(lane.stream.room, LONGEST_LANE), 1)
         announcement = lane.stream.announcement
         with lane.stream.reserved(room):
@@ -295,4 +307,4 @@ class Backlog:
         for row in rows:
             if row.pk not in self.rows:
                 self._append(lane, row)
-        lane.left = lane.missed or len(rows) == room
+        lane.left = lane.missed or lane.marking is not None or len(rows) == room

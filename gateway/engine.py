@@ -387,9 +387,11 @@ class Engine:
     def submit(self, operation: Operation[T]) -> "asyncio.Future[T]":
         return self.writer.submit(operation)
 
-    def submit_later(self, operation: Operation[Any]) -> None:
-        """Queues what nobody waits for; a failure is logged."""
-        self.submit(operation).add_done_callback(_log_failure)
+    def submit_later(self, operation: Operation[T]) -> "asyncio.Future[T]":
+        """Queues what nobody need wait for; a failure is logged."""
+        later = self.submit(operation)
+        later.add_done_callback(_log_failure)
+        return later
 
     def submit_in_company(self, operation: Operation[T]) -> "asyncio.Future[T]":
         """Of what nothing waits for: it is committed with whatever comes next, and alone after COMPANY_SECONDS."""

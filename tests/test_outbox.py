@@ -11,7 +11,7 @@ from gateway import backlog, leaving, outbox, writer
 from gateway.engine import Engine
 from gateway.errors import Later, Refused, Unknown
 from gateway.models import Conversation, Message, Status
-from gateway.transcript import Mark, Say
+from gateway.transcript import Mark, OutRow, Say
 from gateway.transcript.mending import Resend
 from gateway.types import Outbound
 from gateway.writer import commit_here, run_group
@@ -255,3 +255,26 @@ async def test_what_stays_after_all_goes_on_behind_its_late_call(start: StartEng
     await chat.sent(1)
     await say(engine, place, range(2, 3))
     assert await chat.heard(3) == ["0", "1", "2"]
+
+
+async def test_nothing_overtakes_what_was_to_leave_at_once_and_found_no_room(
+    start: StartEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is marked already, so that whoever reads the table just then passes over it."""
+    engine = await start(ChattyBotConsumer.as_asgi())
+    chat = Chat(engine, 1)
+    await chat.says("1")
+    await chat.sent(1)
+    rows = engine.outbox._backlog
+    put = rows._put
+
+    def without_room(row: OutRow) -> None:
+        stream = rows._stream(row.protocol, row.bot, announcement=False)
+        stream.left = row.text == "You said: 2" and row.marked
+        put(row)
+        stream.left = False  # As one that has been read on, past the row.
+
+    monkeypatch.setattr(rows, "_put", without_room)
+    await chat.says("2")
+    await chat.says("3")
+    assert await chat.heard(3) == ["You said: 1", "You said: 2", "You said: 3"]
