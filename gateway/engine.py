@@ -436,6 +436,8 @@ class Engine:
     def _committed(self, group: Group) -> None:
         """Rows are safe: ring, feed and deliver."""
         self.metrics.committed(group)
+        if group.heard:
+            self.hearing.found(group.heard)
         for conversation, message in group.inbox:
             if self._goes_on_here(conversation, message):
                 self.lanes.get(conversation).put_if_unknown(in_row(message))
@@ -455,7 +457,7 @@ class Engine:
     def _goes_on_here(self, conversation: Conversation, message: Message) -> bool:
         """Otherwise its rows are read: by its owner, or here together with what others have left in it before."""
         if conversation.part not in self.members.mine:
-            self._let_go(conversation, message)
+            self.let_go(conversation, message)
             return False
         # What is marked already found nothing that waited.
         if message.status in (Status.IN_HAND, Status.SENDING) or self.hearing.has_heard(conversation):
@@ -463,7 +465,7 @@ class Engine:
         self.hearing.hear([conversation.pk])
         return False
 
-    def _let_go(self, conversation: Conversation, message: Message) -> None:
+    def let_go(self, conversation: Conversation, message: Message) -> None:
         """It was marked as this process's to go on with, which has given its part away since."""
         if message.status == Status.IN_HAND and isinstance(message, MessageRow):
             self.submit_later(PutBack(in_row(message)))

@@ -1,26 +1,32 @@
-"""What other processes have left in the rows for conversations that this one runs, read in the rows' order.
+"""What other processes have left in the rows for conversations that this one runs, taken in the rows' order.
 
-One reading at a time, for all conversations that were rung meanwhile.
+The writer finds it, between what it has committed before and what it commits afterwards, so that nothing of this
+process can come in between. It is asked once at a time, for all conversations that were rung meanwhile.
 """
 
 import asyncio
 import logging
+from collections import OrderedDict
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from django.db import DatabaseError, InterfaceError
+from django.utils import timezone
 
-from gateway import leaving, queries, recovery
-from gateway.models import Conversation
-from gateway.queries import Unsettled
+from gateway import queries, recovery
+from gateway.errors import NotReady
+from gateway.models import Conversation, Status
+from gateway.transcript import Hear, Left
+from gateway.transcript.feeding import in_row
+from gateway.transcript.saying import out_row
 
 if TYPE_CHECKING:
     from gateway.engine import Engine
 
 logger = logging.getLogger(__name__)
 
-MOST_ROWS = 1000
 MOST_CONVERSATIONS = 500
+KEPT_MARKS = 20_000
 RETRY_SECONDS = 0.5
 
 
@@ -28,21 +34,23 @@ class Hearing:
     def __init__(self, engine: "Engine") -> None:
         self._engine = engine
         self._pks: dict[int, None] = {}
-        self._reading: frozenset[int] = frozenset()
+        self._asked: frozenset[int] = frozenset()
+        self._marks: OrderedDict[int, int] = OrderedDict()
         self._task: asyncio.Task[None] | None = None
 
+    def mark(self, conversation: int) -> int:
+        """The newest mark of another process (`handed_rev`) whose row is known here."""
+        return self._marks.get(conversation, 0)
+
     def has_heard(self, conversation: Conversation) -> bool:
-        """Whether nothing that another process wrote before this commit is still unread here."""
+        """Whether nothing that another process wrote before this commit is still unknown here."""
         if self.is_behind(conversation.pk):
-            return False  # What was written here meanwhile may wait to be read as well, and comes first.
-        if not conversation.handed_rev:
-            return True
-        lane = self._engine.lanes.known(conversation.pk)
-        return lane is not None and lane.heard >= conversation.handed_rev
+            return False  # What was written here meanwhile may wait to be found as well, and comes first.
+        return self.mark(conversation.pk) >= conversation.handed_rev
 
     def is_behind(self, conversation: int) -> bool:
-        """Its rows are to be read, or being read."""
-        return conversation in self._pks or conversation in self._reading
+        """What waits in it is to be found."""
+        return conversation in self._pks or conversation in self._asked
 
     def hear(self, pks: Iterable[int]) -> None:
         self._pks |= dict.fromkeys(pks)
@@ -65,48 +73,68 @@ class Hearing:
             while self._pks:
                 some = list(self._pks)[:MOST_CONVERSATIONS]
                 try:
-                    await self._read(some)
+                    await self._ask(some)
+                except NotReady:
+                    return  # The process stops: the next one finds it.
                 except (DatabaseError, InterfaceError) as error:
                     logger.debug("Rows that others left cannot be read (%s).", type(error).__name__)
                     await asyncio.sleep(RETRY_SECONDS)
         finally:
             self._task = None
 
-    async def _read(self, pks: list[int]) -> None:
-        for pk in pks:  # Who is rung while this is read is read again.
+    async def _ask(self, pks: list[int]) -> None:
+        for pk in pks:  # Who is rung meanwhile is asked about again.
             del self._pks[pk]
-        self._reading = frozenset(pks)
+        self._asked = frozenset(pks)
         try:
-            found = await self._engine.read(queries.left_for_owner, pks, MOST_ROWS)
-            queued = await self._engine.read(leaving.answers_of, pks, MOST_ROWS)
+            await self._engine.submit(Hear(self._asked, self._free()))
         except BaseException:
             self._pks |= dict.fromkeys(pks)
             raise
         finally:
-            self._reading = frozenset()
-        for one in found:
-            if (
-                one.conversation.part in self._engine.members.mine
-                and one.conversation.protocol in self._engine.protocols
-            ):
-                self._feed(one)
-        for row in queued:
-            if row.part in self._engine.members.mine and row.protocol in self._engine.protocols:
-                self._engine.outbox.put(row)
+            self._asked = frozenset()
 
-    def _feed(self, one: Unsettled) -> None:
-        conversation = one.conversation
+    def _free(self) -> frozenset[int]:
+        """Those that have nothing before what is found."""
+        over = self._engine.quarantine.is_over
+        return frozenset(pk for pk in self._asked if over and not self._is_at_work(pk))
+
+    # What was found, told before all else that its transaction has written
+
+    def found(self, found: Iterable[Left]) -> None:
+        self._asked = frozenset()
+        for left in found:
+            if self._goes_on_here(left.conversation):
+                self._feed(left)
+            else:
+                for row in left.inbound:
+                    self._engine.let_go(left.conversation, row)
+
+    def _goes_on_here(self, conversation: Conversation) -> bool:
+        return conversation.part in self._engine.members.mine and conversation.protocol in self._engine.protocols
+
+    def _feed(self, left: Left) -> None:
+        conversation = left.conversation
         if conversation.deadline is not None:
             recovery.set_clocks(self._engine, [(conversation.pk, conversation.deadline)])
+        self._note(conversation)
+        for row in left.outbound:
+            self._engine.outbox.put(out_row(conversation, row, timezone.now()))
         lane = self._engine.lanes.known(conversation.pk)
-        if lane is None and not one.rows:
+        if lane is None and not left.inbound:
             return
         lane = self._engine.lanes.get(conversation)
-        if not conversation.open and not one.rows:
+        if not conversation.open and not left.inbound:
             lane.ended_elsewhere()
-        if one.whole:
-            for row in one.rows:
-                lane.put_if_unknown(row)
-        else:
+        if not left.whole:
             lane.put_all_from_rows()
-        lane.heard = max(lane.heard, conversation.handed_rev)
+            return
+        for row in left.inbound:
+            if row.status == Status.RECEIVED or row.begun is not None:
+                lane.put_if_unknown(in_row(row))
+
+    def _note(self, conversation: Conversation) -> None:
+        self._marks[conversation.pk] = max(self.mark(conversation.pk), conversation.handed_rev)
+        self._marks.move_to_end(conversation.pk)
+        if len(self._marks) > KEPT_MARKS:
+            self._marks.popitem(last=False)

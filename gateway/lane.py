@@ -50,8 +50,6 @@ class Lane:
         self.protocol = conversation.protocol
         self.bot = conversation.bot.name
         self.part = conversation.part
-        self.heard = 0
-        """The newest mark of another process (`handed_rev`) whose row has been read here."""
         self.address: dict[str, Any] = conversation.address
         self.route = route
         self.in_hand: InRow | None = None
@@ -420,7 +418,7 @@ class Lane:
         outbox, again = self.engine.outbox, row.feedings
         waits = again or self.engine.hearing.is_behind(self.pk)
         place = "" if waits else outbox.at_once(self.protocol, self.bot, self.pk, self.address, asked)
-        heard = self.heard if place else None
+        heard = self.engine.hearing.mark(self.pk) if place else None
         say = Say(self.pk, asked, Sender.BOT, row.pk, ordinal, again, reports, at_once=heard)
         said = self.engine.say_later(say)
         if place:

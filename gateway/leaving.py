@@ -60,10 +60,6 @@ def homes(parts: frozenset[int]) -> list[Home]:
     return [Home(*row) for row in found.distinct()]
 
 
-def answers_of(conversations: Collection[int], most: int) -> list[OutRow]:
-    return _out_rows(_waiting().filter(conversation_id__in=conversations, announcement=False)[:most])
-
-
 def queued(after: int, most: int, parts: frozenset[int]) -> list[Leaving]:
     found = _waiting(parts=parts).filter(pk__gt=after).values_list(
         "pk", "conversation_id", "conversation__protocol", "bot__name", "announcement"

@@ -68,7 +68,10 @@ class Post:
         follows: Callable[[], tuple[Iterable[int], bool]],
         hear: Callable[[Told], None],
     ) -> None:
-        self._layer, self._me = layer, me
+        # A layer may have something cheaper for what may be lost.
+        self._ring = getattr(layer, "ring", layer.send)
+        self._receive = getattr(layer, "hear", layer.receive)
+        self._me = me
         self._peers, self._follows, self._hear = peers, follows, hear
         self._others: dict[int, Follows] = {}
         self._unsent = Told()
@@ -154,7 +157,7 @@ class Post:
         try:
             # Not wait_for: before Python 3.12 it may swallow the cancelling of this task.
             async with asyncio.timeout(PUBLISH_SECONDS):
-                await self._layer.send(channel(peer), {"type": "switchboard.ring", "from": self._me, **message})
+                await self._ring(channel(peer), {"type": "switchboard.ring", "from": self._me, **message})
         except Exception as error:
             # Any failure of the layer costs a ring, and a lost ring is made good by looking.
             self.trouble = f"does not answer ({type(error).__name__}); words go on, other processes hear of them late"
@@ -163,7 +166,7 @@ class Post:
 
     async def _listen(self) -> None:
         while True:
-            message = await receive_patiently(self._layer.receive, channel(self._me))
+            message = await receive_patiently(self._receive, channel(self._me))
             try:
                 self._note(message)
                 self._hear(read(message))

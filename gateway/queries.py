@@ -1,21 +1,16 @@
 """What the engine reads of the rows; each runs on a reader's thread."""
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db.models import QuerySet
 from django.utils import timezone
-from msgspec.structs import replace
 
 from gateway import indexed
 from gateway.errors import Denied
 from gateway.models import UNSETTLED, Bot, Conversation, Direction, Message, Status
 from gateway.parts import ALL
-from gateway.transcript import InRow
-from gateway.transcript.feeding import in_row
 
 FRESH_SECONDS = 5.0
 
@@ -61,26 +56,6 @@ def waiting(parts: Parts, most: int) -> list[int]:
     """Conversations of which a row waits to be fed."""
     rows = _messages(parts).filter(indexed.unsettled(), status=Status.RECEIVED, direction=Direction.IN)
     return list(rows.order_by().values_list("conversation_id", flat=True).distinct()[:most])
-
-
-@dataclass(frozen=True, slots=True)
-class Unsettled:
-    """A conversation, and then its rows that wait to be fed. Not `whole`: there are more."""
-
-    conversation: Conversation
-    rows: list[InRow]
-    whole: bool
-
-
-def left_for_owner(pks: Collection[int], most: int) -> list[Unsettled]:
-    """The conversations are read first: what their marks tell of is among the rows."""
-    conversations = list(Conversation.objects.filter(pk__in=pks).select_related("bot"))
-    rows = Message.objects.filter(indexed.unsettled(), conversation_id__in=pks, status=Status.RECEIVED).order_by("pk")
-    found = list(rows[:most])
-    of: defaultdict[int, list[InRow]] = defaultdict(list)
-    for row in found:
-        of[row.conversation_id].append(replace(in_row(row), doubtful=True))
-    return [Unsettled(one, of[one.pk], len(found) < most) for one in conversations]
 
 
 def running_clocks(parts: Parts) -> list[tuple[int, datetime]]:

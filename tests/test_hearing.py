@@ -1,16 +1,19 @@
-"""What another process left in the rows is read before anything of the same conversation goes on."""
+"""What another process left in the rows goes on before anything of the same conversation that is written afterwards."""
 
 import asyncio
-import threading
+import random
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from django.db.models import F
+from channels.consumer import AsyncConsumer
 
 from bots.chatty import ChattyBotConsumer
-from gateway import leaving
-from gateway.models import Conversation, Status
-from gateway.transcript import OutRow
+from gateway.engine import Engine
+from gateway.models import Conversation, Kind, Status
+from gateway.transcript import Accept, Hear, Memory, Say
+from gateway.types import Outbound
+from gateway.writer import Operation, run_group
 from tests.communicator import Chat, eventually, until
 from tests.engine_moments import until_all_sent
 from tests.engines import StartEngine, start
@@ -19,44 +22,129 @@ __all__ = ["start"]
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-
-class SlowReading:
-    """`leaving.answers_of`, whose results come when they are let through, one after the other."""
-
-    def __init__(self) -> None:
-        self.read = leaving.answers_of
-        self.reading = 0
-        self.let_through = threading.Semaphore(0)
-
-    def __call__(self, *arguments: Any) -> list[OutRow]:
-        found = self.read(*arguments)
-        self.reading += 1
-        assert self.let_through.acquire(timeout=10)
-        return found
+Leave = Callable[[Operation[Any]], Awaitable[int]]
 
 
-async def test_nothing_overtakes_what_is_still_to_be_read(start: StartEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+def leaver(engine: Engine) -> Leave:
+    """Another process, which owns nothing: gives the conversation that it has written to."""
+
+    def leave(operation: Operation[Any]) -> int:
+        group, _ = run_group([operation], Memory(mine=frozenset(), alone=False))
+        (pk,) = group.news
+        return pk
+
+    async def left(operation: Operation[Any]) -> int:
+        return await engine.read(leave, operation)
+
+    return left
+
+
+def accept(chat: Chat, text: str) -> Accept:
+    return Accept(chat.inbound(text), handled=True, farewell=False)
+
+
+async def test_what_was_left_goes_first_though_nobody_rang(start: StartEngine) -> None:
     engine = await start(ChattyBotConsumer.as_asgi())
     chat = Chat(engine, 1)
     await chat.says("first")
-    assert await chat.heard(1) == ["You said: first"]
-    pk = (await engine.read(Conversation.objects.get)).pk
-    await engine.read(lambda: Conversation.objects.update(handed_rev=F("rev")))  # As another process leaves it.
-    slow = SlowReading()
-    monkeypatch.setattr(leaving, "answers_of", slow)
-    engine.hearing.hear([pk])
-    await until(lambda: slow.reading == 1, "a reading")
-    await chat.says("second")
-    await eventually(lambda: queued(chat, "You said: second"), "the second answer")
-    slow.let_through.release()
-    await until(lambda: slow.reading == 2, "another reading")
+    await chat.heard(1)
+    await leaver(engine)(accept(chat, "second"))
     await chat.says("third")
-    await asyncio.sleep(0.3)
-    for _ in range(10):
-        slow.let_through.release()
     await until_all_sent(chat)
     assert await chat.heard(3) == ["You said: first", "You said: second", "You said: third"]
 
 
-async def queued(chat: Chat, text: str) -> bool:
-    return bool(await chat.rows(text=text, status=Status.QUEUED))
+async def test_answers_that_were_left_leave_before_new_ones(start: StartEngine) -> None:
+    engine = await start(ChattyBotConsumer.as_asgi())
+    chat = Chat(engine, 1)
+    await chat.says("first")
+    await chat.sent(1)
+    (conversation,) = await engine.read(lambda: list(Conversation.objects.all()))
+    news = Outbound(kind=Kind.MESSAGE, method="send_message", params={"text": "news"}, text="news")
+    await leaver(engine)(Say(conversation.pk, news))
+    await chat.says("second")
+    await until_all_sent(chat)
+    assert await chat.heard(3) == ["You said: first", "news", "You said: second"]
+
+
+async def test_words_of_two_processes_keep_the_order_of_their_rows(start: StartEngine) -> None:
+    """Rung or not, at any moment."""
+    engine = await start(ChattyBotConsumer.as_asgi())
+    chats = [Chat(engine, user) for user in range(1, 6)]
+    leave = leaver(engine)
+    for number in range(60):
+        chat = random.choice(chats)
+        if random.random() < 0.5:
+            pk = await leave(accept(chat, str(number)))
+            if random.random() < 0.7:
+                engine.hearing.hear([pk])
+        else:
+            await chat.says(str(number))
+        await asyncio.sleep(random.random() * 0.01)
+    engine.hearing.hear(await engine.read(lambda: list(Conversation.objects.values_list("pk", flat=True))))  # The look.
+    for chat in chats:
+        texts = [row.text for row in await chat.rows(direction="in")]
+        assert await chat.heard(len(texts)) == [f"You said: {text}" for text in texts]
+        assert {(row.status, row.feedings) for row in await chat.rows(direction="in")} <= {(Status.DONE, 1)}
+
+
+class Busy(AsyncConsumer):
+    may = asyncio.Event()
+
+    async def telegram_message(self, message: dict[str, Any]) -> None:
+        await self.may.wait()
+        await self.send({"type": "telegram.message", "text": f"{message['text']} {message['redelivered']}"})
+
+
+async def test_one_that_is_busy_takes_nothing_in_hand(start: StartEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Busy, "may", asyncio.Event())
+    engine = await start(Busy.as_asgi())
+    chat = Chat(engine, 1)
+    await chat.says("first")
+    pk = await leaver(engine)(accept(chat, "second"))
+    engine.hearing.hear([pk])
+    await until(lambda: not engine.hearing.is_behind(pk), "it has heard")
+    assert [row.status for row in await chat.rows(direction="in")] == [Status.IN_HAND, Status.RECEIVED]
+    Busy.may.set()
+    assert await chat.heard(2) == ["first False", "second False"]
+
+
+async def test_what_was_left_is_in_hand_in_one_transaction(start: StartEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It costs the owner no more transactions than what it has accepted itself."""
+    monkeypatch.setattr(Busy, "may", asyncio.Event())
+    engine = await start(Busy.as_asgi())
+    chat = Chat(engine, 1)
+    pk = await leaver(engine)(accept(chat, "first"))
+    asked: list[str] = []
+    submit = engine.writer.submit
+
+    def noted(operation: Operation[Any]) -> Any:
+        asked.append(type(operation).__name__)
+        return submit(operation)
+
+    monkeypatch.setattr(engine.writer, "submit", noted)
+    engine.hearing.hear([pk])
+    await eventually(lambda: in_hand(chat), "it is in hand")
+    assert asked == [Hear.__name__]
+    Busy.may.set()
+    assert await chat.heard(1) == ["first False"]
+
+
+async def in_hand(chat: Chat) -> bool:
+    return bool(await chat.rows(status=Status.IN_HAND))
+
+
+async def test_what_a_leaver_took_in_hand_waits_for_its_heir(start: StartEngine) -> None:
+    engine = await start(ChattyBotConsumer.as_asgi())
+    chat = Chat(engine, 1)
+    pk = await leaver(engine)(accept(chat, "first"))
+    engine.writer.memory.mine = engine.members.mine  # As the writer still has it.
+    engine.members.mine = frozenset()
+    engine.hearing.hear([pk])
+    await until(lambda: not engine.hearing.is_behind(pk), "it has heard")
+    await eventually(lambda: put_back(chat), "it is put back")
+
+
+async def put_back(chat: Chat) -> bool:
+    (row,) = await chat.rows(direction="in")
+    return (row.status, row.feedings) == (Status.RECEIVED, 0)

@@ -25,7 +25,7 @@ APOLOGY_ORDINAL = -1
 
 class InRow(Struct, frozen=True):
     """An inbound row on its way through the application. `feedings` counts those before this one. `begun`: it was taken
-    in hand as it came. `doubtful`: it was read, and may have been fed since."""
+    in hand as it came."""
 
     pk: int
     conversation: int
@@ -35,7 +35,6 @@ class InRow(Struct, frozen=True):
     text: str
     feedings: int
     begun: "Begun | None" = None
-    doubtful: bool = False
 
 
 def in_row(message: Message, *, unfed: bool = False) -> InRow:
@@ -82,13 +81,9 @@ class Begin(Struct, frozen=True):
 
     def needs(self, wants: Wants) -> None:
         wants.conversations.add(self.row.conversation)
-        if self.row.doubtful:
-            wants.statuses.add(self.row.pk)
 
     def apply(self, group: Group) -> Begun:
         conversation, row = group.conversation(self.row.conversation), self.row
-        if row.doubtful and not group.is_unsettled(row.pk):
-            return Begun(fed=False)
         if self._unfed(conversation):
             group.change_status(conversation, row.pk, Status.DONE, settled_at=group.now)
             if row.kind == Kind.DISCONNECT:

@@ -24,6 +24,8 @@ WORDS = (Kind.MESSAGE, Kind.BUTTON)
 REMEMBERED = 100_000
 KEPT_CONVERSATIONS = 20_000
 KEPT_UPDATES = 10_000
+# Of what others have left, at once; of more, the conversations' rows are read again.
+MOST_LEFT = 1000
 # What the admin changes of bots and contacts it tells nobody.
 LOOKED_UP_AGAIN_SECONDS = 5.0
 
@@ -108,9 +110,19 @@ class Written:
 
 
 @dataclass(slots=True)
+class Left:
+    """What waits in a conversation, oldest first: rows without an end state; answers. Not `whole`: there is more."""
+
+    conversation: ConversationRow
+    inbound: list[MessageRow]
+    outbound: list[MessageRow]
+    whole: bool
+
+
+@dataclass(slots=True)
 class Wants:
     """What the operations of a group will need, so that each kind is loaded at once. `free`: keys of conversations of
-    which it matters whether anything is unsettled."""
+    which it matters whether anything is unsettled; `left`: those of which all that waits is wanted."""
 
     conversations: set[int] = field(default_factory=set)
     keys: set[Key] = field(default_factory=set)
@@ -119,14 +131,15 @@ class Wants:
     client_ids: dict[Key, set[str]] = field(default_factory=lambda: defaultdict(set))
     statuses: set[int] = field(default_factory=set)
     free: set[Key] = field(default_factory=set)
+    left: set[int] = field(default_factory=set)
 
 
 class Group:
-    """What a group of operations does to the rows. After `flush`: `inbox` and `outbox` hold the rows that go on from
-    here, `news` each touched conversation's newest rev, `written` what was changed in it, and `holders` those that an
-    operator has taken or left. For the figures: `added`; `moved`, the rows that have another status now, as
-    (conversation, row, status, whether a call's outcome is unknown); `operations`; and the `seconds` that all of it
-    took, the commit included.
+    """What a group of operations does to the rows. After `flush`: `heard` is what others had left and goes on from here
+    first, `inbox` and `outbox` hold the new rows that do, `news` each touched conversation's newest rev, `written` what
+    was changed in it, and `holders` those that an operator has taken or left. For the figures: `added`; `moved`, the
+    rows that have another status now, as (conversation, row, status, whether a call's outcome is unknown); `operations`
+    and the `seconds` that all of it took, the commit included.
 
     Conversations and new messages are light twins of their models (rows.py); a new one has no `pk` before the flush.
     """
@@ -137,6 +150,8 @@ class Group:
         self.inbox: list[tuple[Conversation, Message]] = []
         self.outbox: list[tuple[Conversation, Message]] = []
         self.again: list[tuple[Conversation, Message]] = []
+        self.left: list[Left] = []
+        self.heard: list[Left] = []
         self.added: list[MessageRow] = []
         self.moved: list[tuple[Conversation, int, str, bool]] = []
         self.news: dict[int, int] = {}
@@ -165,7 +180,8 @@ class Group:
     def _load_keys(self, wants: Wants) -> None:
         self._find_keys(wants.keys)
         keys = self.memory.keys
-        self._load(wants.conversations | {keys[key] for key in wants.keys if key in keys})
+        self._load(wants.conversations | wants.left | {keys[key] for key in wants.keys if key in keys})
+        self._load_left(wants.left)
         self._load_people({key: person for key, person in wants.people.items() if key not in keys})
         self._load_updates(wants.updates)
         for key, client_ids in wants.client_ids.items():
@@ -222,6 +238,17 @@ class Group:
             row.unsettled = set()
         for conversation, pk in statements.unsettled(self._base, asked):
             asked[conversation].unsettled.add(pk)  # type: ignore[union-attr]
+
+    def _load_left(self, wanted: set[int]) -> None:
+        inbound, outbound = statements.waiting(self._base, wanted, MOST_LEFT)
+        for pk in sorted(wanted & self._conversations.keys()):  # The others are deleted.
+            row = self._conversations[pk]
+            left = Left(row, inbound.get(pk, []), outbound.get(pk, []), sum(map(len, inbound.values())) < MOST_LEFT)
+            for message in (*left.inbound, *left.outbound):
+                message.conversation = row
+            if left.whole:
+                row.unsettled = {message.pk for message in left.inbound}
+            self.left.append(left)
 
     # Bots, conversations, contacts
 
@@ -398,15 +425,7 @@ class Group:
 
     def is_queued(self, pk: int) -> bool:
         """Of a row whose status was wanted."""
-        return self._wanted_status(pk) == Status.QUEUED
-
-    def is_unsettled(self, pk: int) -> bool:
-        """The same."""
-        return self._wanted_status(pk) in UNSETTLED
-
-    def _wanted_status(self, pk: int) -> str | None:
-        status: str | None = self._messages.get(pk, {}).get("status", self.statuses.get(pk))
-        return status
+        return bool(self._messages.get(pk, {}).get("status", self.statuses.get(pk)) == Status.QUEUED)
 
     def to_feed(self, conversation: ConversationRow, message: Message) -> None:
         self._leave_mark(conversation)

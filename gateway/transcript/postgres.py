@@ -30,9 +30,9 @@ class Postgres:
         return found[0][0] if found else None
 
     def select(
-        self, table: Table[Any], columns: Iterable[str], where: str, keys: Sequence[Any], *more: Any
+        self, table: Table[Any], columns: Iterable[str], where: str, keys: Sequence[Any], *more: Any, most: int = 0
     ) -> list[Any]:
-        return self._run(_select(table, tuple(columns), where), [*more, keys])
+        return self._run(_select(table, tuple(columns), where, most=most), [*more, keys])
 
     def stamp(self, transaction: str) -> str:
         return str(int(transaction) % 2**32) if transaction else ""
@@ -80,9 +80,9 @@ def _quoted(names: Iterable[str]) -> str:
 
 
 @lru_cache(maxsize=1000)
-def _select(table: Table[Any], columns: tuple[str, ...], where: str, *, lock: bool = False) -> str:
+def _select(table: Table[Any], columns: tuple[str, ...], where: str, *, lock: bool = False, most: int = 0) -> str:
     condition = where.replace("IN {keys}", "= ANY(%s)")
-    end = " FOR NO KEY UPDATE" if lock else ""
+    end = (f" LIMIT {most}" if most else "") + (" FOR NO KEY UPDATE" if lock else "")
     return f"SELECT {_quoted(columns)} FROM {table.name} WHERE {condition} ORDER BY id{end}"  # noqa: S608
 
 

@@ -36,9 +36,9 @@ class Sqlite:
         return "" if self._run("SELECT id FROM gateway_node WHERE id = ?", (lease,)) else None
 
     def select(
-        self, table: Table[Any], columns: Iterable[str], where: str, keys: Sequence[Any], *more: Any
+        self, table: Table[Any], columns: Iterable[str], where: str, keys: Sequence[Any], *more: Any, most: int = 0
     ) -> list[Any]:
-        return self._run(_select(table, tuple(columns), where), [*more, dump(keys)])
+        return self._run(_select(table, tuple(columns), where, most), [*more, dump(keys)])
 
     def stamp(self, transaction: str) -> str:
         return ""
@@ -79,10 +79,11 @@ def _quoted(names: Iterable[str]) -> str:
 
 
 @lru_cache(maxsize=1000)
-def _select(table: Table[Any], columns: tuple[str, ...], where: str) -> str:
+def _select(table: Table[Any], columns: tuple[str, ...], where: str, most: int) -> str:
     # As one parameter, so that there is one text for any number of keys.
     condition = where.replace("%s", "?").format(keys="(SELECT value FROM json_each(?))")
-    return f"SELECT {_quoted(columns)} FROM {table.name} WHERE {condition} ORDER BY id"  # noqa: S608
+    end = f" LIMIT {most}" if most else ""
+    return f"SELECT {_quoted(columns)} FROM {table.name} WHERE {condition} ORDER BY id{end}"  # noqa: S608
 
 
 @lru_cache(maxsize=10)

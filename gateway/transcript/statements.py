@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
+# In the words of the partial indexes.
+UNSETTLED = "status IN ('received', 'in_hand')"
+LEAVING = "status IN ('queued', 'sending')"
+
 
 class Database(Protocol):
     """A connection, in its vendor's way. `encode` and `decode` are for the columns that are not as Python has them."""
@@ -35,9 +39,10 @@ class Database(Protocol):
         can be asked what became of it, else ""; None: there is no such row."""
 
     def select(
-        self, table: Table[Any], columns: Iterable[str], where: str, keys: Sequence[Any], *more: Any
+        self, table: Table[Any], columns: Iterable[str], where: str, keys: Sequence[Any], *more: Any, most: int = 0
     ) -> list[Any]:
-        """Rows whose column is one of `keys`, by primary key. `where`: a condition, its `{keys}` the keys."""
+        """Rows whose column is one of `keys`, by primary key. `where`: a condition, its `{keys}` the keys. `most`: so
+        many of them; 0: all."""
 
     def stamp(self, transaction: str) -> str:
         """What proves that a row is as that transaction wrote it; "" where a row has no such thing."""
@@ -68,11 +73,12 @@ def database() -> Database:
     return _kind(connection.vendor)(connection)
 
 
-def select(base: Database, table: Table[R], where: str, keys: Collection[Any], *more: Any) -> list[R]:
+def select(base: Database, table: Table[R], where: str, keys: Collection[Any], *more: Any, most: int = 0) -> list[R]:
     """Rows as the writer has them, in order of their primary keys. `more` are the parameters before the keys."""
     if not keys:
         return []
-    return [table.row(values, base.decode) for values in base.select(table, table.names, where, list(keys), *more)]
+    found = base.select(table, table.names, where, list(keys), *more, most=most)
+    return [table.row(values, base.decode) for values in found]
 
 
 def statuses(base: Database, pks: Collection[int]) -> dict[int, str]:
@@ -83,8 +89,24 @@ def unsettled(base: Database, conversations: Collection[int]) -> list[tuple[int,
     """Inbound rows without an end state, as (conversation, row)."""
     if not conversations:
         return []
-    where = "conversation_id IN {keys} AND status IN ('received', 'in_hand')"  # In the words of the partial index.
+    where = f"conversation_id IN {{keys}} AND {UNSETTLED}"
     return base.select(MESSAGES, ("conversation_id", "id"), where, list(conversations))
+
+
+def waiting(
+    base: Database, conversations: Collection[int], most: int
+) -> tuple[dict[int, list[Any]], dict[int, list[Any]]]:
+    """Inbound rows without an end state, and answers that are queued, by their conversations."""
+    inbound = select(base, MESSAGES, f"conversation_id IN {{keys}} AND {UNSETTLED}", conversations, most=most)
+    queued = f"conversation_id IN {{keys}} AND {LEAVING} AND status = 'queued' AND NOT announcement"
+    return _by_conversation(inbound), _by_conversation(select(base, MESSAGES, queued, conversations, most=most))
+
+
+def _by_conversation(rows: Iterable[Any]) -> dict[int, list[Any]]:
+    of: dict[int, list[Any]] = defaultdict(list)
+    for row in rows:
+        of[row.conversation_id].append(row)
+    return of
 
 
 def insert(base: Database, table: Table[R], rows: Sequence[R]) -> None:
