@@ -46,6 +46,7 @@ def fill(number: int) -> Any:
                 open=True,
                 waiting=n % 10 == 0,
                 waiting_since=now if n % 10 == 0 else None,
+                deadline=None if n % 10 == 0 else now + timedelta(hours=1),
                 last_at=now - timedelta(seconds=n),
                 seq=WORDS,
                 rev=WORDS,
