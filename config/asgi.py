@@ -22,6 +22,7 @@ from gateway.web.body import limit_body  # noqa: E402
 from gateway.web.downloads import downloads  # noqa: E402
 from gateway.web.long_poll import LongPoll  # noqa: E402
 from gateway.web.metrics import metrics  # noqa: E402
+from gateway.web.odd_headers import plain_headers  # noqa: E402
 from gateway.web.public_socket import PublicChatConsumer  # noqa: E402
 from gateway.web.remote_files import remote_files  # noqa: E402
 from gateway.web.room_socket import RoomChatConsumer  # noqa: E402
@@ -53,18 +54,20 @@ application = ProtocolTypeRouter(
             [
                 # Of its answers nobody has to be made to read them: they fit into any line.
                 path("telegram/<str:bot>/", Webhook()),
-                re_path("", flow_control(URLRouter(pages))),
+                re_path("", flow_control(plain_headers(URLRouter(pages)))),
             ]
         ),
         "websocket": flow_control(
-            with_user(
-                URLRouter(
-                    [
-                        path("ws/chat/admin/", AdminChatConsumer.as_asgi()),
-                        path("ws/chat/", PublicChatConsumer.as_asgi()),
-                        path("ws/chat/room/<str:room>/", RoomChatConsumer.as_asgi()),
-                        re_path("", refuse),
-                    ]
+            plain_headers(
+                with_user(
+                    URLRouter(
+                        [
+                            path("ws/chat/admin/", AdminChatConsumer.as_asgi()),
+                            path("ws/chat/", PublicChatConsumer.as_asgi()),
+                            path("ws/chat/room/<str:room>/", RoomChatConsumer.as_asgi()),
+                            re_path("", refuse),
+                        ]
+                    )
                 )
             )
         ),

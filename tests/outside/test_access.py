@@ -8,6 +8,7 @@ import os
 import statistics
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -21,7 +22,8 @@ from tests.outside.clients import FrameSocket, Visitor
 
 pytestmark = pytest.mark.timeout(180)
 LIMITED = {"RATE_LIMITS": "on", "MESSAGES_PER_MINUTE": "100000"}
-FLOODS = 8
+FLOODS = 24
+MOST_SHARE = 0.3  # of a processor, for all floods together: they wait, and nobody looks at what they send
 
 
 def waits(visitor: Visitor, count: int, tag: str) -> list[float]:
@@ -64,28 +66,53 @@ def p99(found: list[float]) -> float:
     return statistics.quantiles(found, n=100)[98]
 
 
+class Share:
+    """Of a processor, that the process takes until it is asked for."""
+
+    def __init__(self, gateway: GatewayProcess) -> None:
+        assert gateway.process is not None
+        self._stat = Path(f"/proc/{gateway.process.pid}/stat")
+        self._began, self._taken = time.monotonic(), self._seconds()
+
+    def _seconds(self) -> float:
+        fields = self._stat.read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    @property
+    def taken(self) -> float:
+        return (self._seconds() - self._taken) / (time.monotonic() - self._began)
+
+
 def test_floods_are_closed_and_a_calm_visitor_does_not_notice(start_gateway: StartGateway) -> None:
-    gateway = start_gateway(LIMITED)
+    gateway = start_gateway({**LIMITED, "NEW_CHATS_PER_MINUTE": "0"})
     with Visitor(gateway) as calm:
         tokens = []
         for _ in range(FLOODS):
             with Visitor(gateway) as visitor:
                 tokens.append(visitor.token)
         waits(calm, 5, "warm")
+        quiet = Share(gateway)
         alone = waits(calm, 60, "alone")
+        before = quiet.taken
         # In a process of their own: the calm visitor shares no interpreter with them.
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
             flooding = pool.submit(flood_all, gateway.url, tokens, time.time() + 12)
             time.sleep(2)
+            flooded = Share(gateway)
             beside = waits(calm, 60, "beside")
+            under = flooded.taken
             closed = flooding.result(60)
         assert not [frame for frame in calm.frames if frame["type"] == "error"]
     assert len(closed) >= FLOODS
-    assert set(closed) == {4008}
+    # Who writes and never reads may miss the code: its line is cut two seconds after it.
+    assert set(closed) <= {4008, 0}
+    assert closed.count(4008) > len(closed) / 2
     print(
         f"{len(closed)} sockets closed with 4008; a calm visitor waited p50 {statistics.median(alone):.1f} ms, "
-        f"p99 {p99(alone):.1f} ms alone, p50 {statistics.median(beside):.1f} ms, p99 {p99(beside):.1f} ms beside them"
+        f"p99 {p99(alone):.1f} ms alone, p50 {statistics.median(beside):.1f} ms, p99 {p99(beside):.1f} ms beside them; "
+        f"the gateway took {before:.0%} and {under:.0%} of a processor"
     )
+    assert under < before + MOST_SHARE
     # The flooders take this machine's processors too: a bound, and not the figure.
     assert statistics.median(beside) < 5 * statistics.median(alone) + 100
 
