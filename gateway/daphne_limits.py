@@ -1,6 +1,8 @@
 """What Daphne takes in and holds for a client, bounded: connections, headers, bodies."""
 
+import asyncio
 import logging
+import math
 import resource
 import socket
 from collections.abc import Iterable
@@ -23,7 +25,7 @@ LINGER_SECONDS = 10.0
 HEADER_SECONDS = 20
 BODY_SECONDS = 60
 LARGE_BODY_SECONDS = 300
-REFUSED_SECONDS = 2.0
+REFUSED_SECONDS = 2
 # Open files that are no connections: the database, Telegram, logs.
 OTHER_FILES = 256
 
@@ -97,6 +99,8 @@ class BoundedChannel(HTTPChannel):
     transport: Any
     outflow: Outflow
     _idle = False
+    _due = math.inf
+    _timer: asyncio.TimerHandle | None = None
 
     def connectionMade(self) -> None:
         super().connectionMade()
@@ -131,6 +135,35 @@ class BoundedChannel(HTTPChannel):
     def resetTimeout(self) -> None:
         """What trickles in wins no time."""
 
+    def setTimeout(self, period: int | None) -> int | None:
+        """Twisted sets its timer anew, and searches all that there are for it, twice for every request. This one looks
+        what is due when it comes, which is soon enough for every period but the shortest."""
+        previous, self.timeOut = self.timeOut, period
+        now = asyncio.get_running_loop().time()
+        self._due = math.inf if period is None else now + period
+        if self._timer is None or self._due < self._timer.when():
+            self._look_later(now)
+        return previous
+
+    def _look_later(self, now: float) -> None:
+        self.end_timer()
+        if self._due < math.inf:
+            when = min(self._due, now + HEADER_SECONDS)
+            self._timer = asyncio.get_running_loop().call_at(when, self._look)
+
+    def _look(self) -> None:
+        self._timer, now = None, asyncio.get_running_loop().time()
+        if self._due <= now:
+            self._due = math.inf
+            self.timeoutConnection()
+        else:
+            self._look_later(now)
+
+    def end_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
     def allHeadersReceived(self) -> None:
         self._idle = False
         self.setTimeout(BODY_SECONDS)
@@ -163,6 +196,7 @@ class BoundedChannel(HTTPChannel):
         leave(self.transport)
         self.outflow.stopProducing()
         super().connectionLost(reason)
+        self.end_timer()
 
 
 class BoundedRequest(WebRequest):
@@ -176,6 +210,8 @@ class BoundedRequest(WebRequest):
         super().__init__(*args, **kwargs)
         channel: Any = self.channel
         self.outflow: Outflow = channel.outflow
+        # Django reads forms itself. Over a body's type alone Twisted takes longer than the webhook over an update.
+        self._parsePOSTFormSubmission = False
 
     @cached_property
     def _most(self) -> int:
@@ -216,7 +252,9 @@ class BoundedRequest(WebRequest):
             return None
         processed = super().process()
         if self.transport is None:
-            self.channel.requests.clear()  # The line is a socket's now; they would hold each other.
+            line: Any = self.channel
+            line.requests.clear()  # The line is a socket's now; they would hold each other.
+            line.end_timer()
         return processed
 
     def check_timeouts(self) -> None:

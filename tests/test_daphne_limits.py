@@ -1,9 +1,12 @@
 """The bounds of what Daphne takes in, on the real server process."""
 
+import asyncio
 import http.client
 import json
 import os
 import socket
+import time
+from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed
@@ -62,3 +65,36 @@ def test_a_path_that_nobody_serves_is_refused_without_a_traceback(gateway: Gatew
     with pytest.raises(Exception, match="403"), connect(f"ws://127.0.0.1:{gateway.port}/ws/none/"):
         pass
     assert "Traceback" not in gateway.log_text()
+
+
+async def test_a_lines_time_is_over_when_it_was_said_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    from gateway import daphne_limits  # Twisted's reactor is made by importing it.
+
+    monkeypatch.setattr(daphne_limits, "HEADER_SECONDS", 0.1)
+    channel: Any = daphne_limits.BoundedChannel()
+    over = asyncio.Event()
+    channel.timeoutConnection = over.set
+    channel.setTimeout(0.2)
+    await asyncio.sleep(0.05)
+    assert channel.setTimeout(None) == 0.2
+    await asyncio.sleep(0.4)
+    assert not over.is_set(), "nothing was waited for"
+    channel.setTimeout(0.2)
+    for _ in range(10):
+        channel.setTimeout(0.3)
+        await asyncio.sleep(0.05)
+    assert not over.is_set(), "it was put off each time"
+    channel.setTimeout(0.05)
+    began = time.monotonic()
+    await asyncio.wait_for(over.wait(), 5)
+    assert time.monotonic() - began >= 0.04
+
+
+async def test_a_line_that_has_ended_leaves_no_timer() -> None:
+    from gateway import daphne_limits  # As above.
+
+    channel: Any = daphne_limits.BoundedChannel()
+    channel.setTimeout(60)
+    timer = channel._timer
+    channel.end_timer()
+    assert timer.cancelled()
