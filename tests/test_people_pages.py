@@ -199,7 +199,7 @@ def transcript(client: Client, place: Conversation, kind: str) -> str:
 
 def test_a_transcript_as_text_json_and_csv(sign_in: SignIn, place: Conversation) -> None:
     client = sign_in("watch")
-    assert "operator Bea: 안녕" in transcript(client, place, "txt")
+    assert "operator Bea: 안녕\n    so" in transcript(client, place, "txt")
     kept = json.loads(transcript(client, place, "json"))
     assert [(row["seq"], row["from"]) for row in kept["messages"]] == [(1, "visitor"), (2, "bot"), (3, "operator")]
     rows = list(csv.reader(io.StringIO(transcript(client, place, "csv"))))

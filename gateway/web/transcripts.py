@@ -43,7 +43,9 @@ def as_text(conversation: Conversation, rows: Iterator[Said]) -> str:
     for row in rows:
         who = f"{row.sender} {row.name}".strip()
         state = f" ({row.status}{': ' + row.error if row.error else ''})" if row.error or row.seq is None else ""
-        lines.append(f"[{row.at[:19].replace('T', ' ')}] {who}{state}: {row.text}")
+        # What somebody wrote on a new line must not look like the next message.
+        text = "\n    ".join(row.text.splitlines())
+        lines.append(f"[{row.at[:19].replace('T', ' ')}] {who}{state}: {text}")
     return "\n".join(lines) + "\n"
 
 
