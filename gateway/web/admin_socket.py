@@ -19,6 +19,7 @@ from gateway.web.board import Board, board_of
 from gateway.web.frames import Frame, OperatorHello, Watch
 from gateway.web.live import Live, Reader, live_of
 from gateway.web.operator_frames import Unwatch
+from gateway.web.reception import reception_of
 from gateway.web.rows import Listed, Place
 from gateway.web.socket import Socket
 from gateway.web.staff import Badge, Operator
@@ -132,7 +133,7 @@ class AdminChatConsumer(Socket):
 
     async def _hand_back(self, running: "Engine", user: Any) -> None:
         """What they hold and may no longer answer: it would wait for them for ever."""
-        for uuid in await running.read(rows.held_without, user, self._rights):
+        for uuid in await reception_of(live_of(running)).held_without(user, self._rights):
             with contextlib.suppress(Denied):  # They have just done so themselves.
                 await running.release(str(uuid), user)
                 await self._show_to_all(running, str(uuid))

@@ -1,12 +1,16 @@
-"""What the hellos of one engine ask the database."""
+"""What many sockets of one engine ask the database at the same time."""
 
 from functools import partial
+from typing import Any
 from uuid import UUID
 
-from gateway.web import options, origins
+from gateway.access import Rights
+from gateway.models import Role
+from gateway.web import options, origins, rows
 from gateway.web.gathered import Gathered
 from gateway.web.live import Live
 from gateway.web.options import Sight
+from gateway.web.rows import Held
 
 
 class Reception:
@@ -14,6 +18,7 @@ class Reception:
         self.live = live
         self._lists: Gathered[str, str] = Gathered(partial(live.engine.read, origins.lists_of))
         self._sights: Gathered[tuple[UUID, str], Sight] = Gathered(partial(live.engine.read, options.look))
+        self._held: Gathered[Any, list[Held]] = Gathered(partial(live.engine.read, rows.held_by))
 
     async def allows(self, origin: str | None, bot: str) -> bool:
         """May a page of that origin talk to that bot?"""
@@ -21,6 +26,10 @@ class Reception:
 
     async def look(self, conversation: UUID, bot: str) -> Sight:
         return await self._sights.ask((conversation, bot))
+
+    async def held_without(self, user: Any, rights: Rights) -> list[UUID]:
+        """The conversations that `user` holds and may not answer."""
+        return [held.uuid for held in await self._held.ask(user.pk) if not rights.may(Role.ANSWER, held.bot)]
 
 
 _reception: Reception | None = None

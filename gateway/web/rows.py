@@ -41,6 +41,13 @@ def owner_of(visitor: UUID) -> str:
     return urlsafe_b64encode(visitor.bytes).decode().rstrip("=")
 
 
+class Held(NamedTuple):
+    """A conversation that somebody has taken over. `bot`: its primary key."""
+
+    uuid: UUID
+    bot: int
+
+
 class Place(NamedTuple):
     """A conversation, and where its counters stood when it was read."""
 
@@ -232,10 +239,12 @@ def recent_conversations(rights: Rights, number: int) -> list[Listed]:
     return _shown(rows.order_by("-last_at")[:number])
 
 
-def held_without(user: Any, rights: Rights) -> list[UUID]:
-    """The conversations that `user` holds and may not answer."""
-    held = Conversation.objects.filter(holder=user)
-    return list(held.exclude(rights.where(Role.ANSWER)).values_list("uuid", flat=True))
+def held_by(users: frozenset[Any]) -> dict[Any, list[Held]]:
+    """What each of them holds."""
+    found: dict[Any, list[Held]] = {user: [] for user in users}
+    for holder, uuid, bot in Conversation.objects.filter(holder__in=users).values_list("holder", "uuid", "bot"):
+        found[holder].append(Held(uuid, bot))
+    return found
 
 
 def _shown(rows: Any) -> list[Listed]:
