@@ -89,6 +89,8 @@ class BoundedSocket(WebSocketsSansIOProtocol):
             part = bytes(self._unparsed[:SLICE_BYTES])
             del self._unparsed[:SLICE_BYTES]
             super().data_received(part)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            self._turn_away()
         if self._deaf or self.disconnected:
             self._unparsed.clear()
         elif self._unparsed:
@@ -97,6 +99,13 @@ class BoundedSocket(WebSocketsSansIOProtocol):
                 self.loop.call_soon(self._parse)
         elif self._held:
             self._let_go()
+
+    def _turn_away(self) -> None:
+        """A handshake that cannot be read, such as one with too large a header. uvicorn would leave it without its answer
+        and its line open for ever."""
+        if not self._deaf:
+            self._deaf = self.close_sent = True
+            self._say_last()
 
     def _hold(self) -> None:
         self._held = True
@@ -130,6 +139,9 @@ class BoundedSocket(WebSocketsSansIOProtocol):
         counts.refused_frames += 1
         self._deaf = self.close_sent = True
         self.queue.put_nowait({"type": "websocket.disconnect", "code": close.code, "reason": close.reason})
+        self._say_last()
+
+    def _say_last(self) -> None:
         self.transport.write(b"".join(self.conn.data_to_send()))
         if self.transport.can_write_eof():
             self.transport.write_eof()

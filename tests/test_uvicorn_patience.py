@@ -1,4 +1,4 @@
-"""Headers that trickle in, under uvicorn."""
+"""Headers that trickle in or are too large, under uvicorn."""
 
 import asyncio
 import contextlib
@@ -27,7 +27,8 @@ async def line(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[asyncio.S
     monkeypatch.setattr(uvicorn_patience, "HEADER_SECONDS", 0.4)
     port = free_port()
     http = "gateway.uvicorn_patience:PatientHttp"
-    config = uvicorn.Config(slow, port=port, http=http, lifespan="off", log_config=None, timeout_keep_alive=1)
+    ws = "gateway.uvicorn_sockets:BoundedSocket"
+    config = uvicorn.Config(slow, port=port, http=http, ws=ws, lifespan="off", log_config=None, timeout_keep_alive=1)
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server._serve())
     while not server.started:  # noqa: ASYNC110  # uvicorn has no event for it.
@@ -69,3 +70,24 @@ async def test_nor_after_an_answer_that_took_longer(
         writer.write(ASK)
         assert b" 204 " in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
     assert await trickle(reader, writer, bit) < 8
+
+
+UPGRADE = (
+    b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
+
+
+@pytest.mark.parametrize("headers", [b"X: " + b"y" * 9000, b"\r\n".join(b"X%d: y" % n for n in range(300))])
+async def test_a_handshake_that_is_too_large_is_answered_and_its_line_given_up(
+    line: tuple[asyncio.StreamReader, asyncio.StreamWriter], headers: bytes
+) -> None:
+    reader, writer = line
+    writer.write(UPGRADE + headers + b"\r\n\r\n")
+    async with asyncio.timeout(10):
+        assert (await reader.read()).startswith(b"HTTP/1.1 431 ")
+        while not writer.is_closing():  # noqa: ASYNC110  # the other side cuts it, whether or not we do.
+            with contextlib.suppress(ConnectionError):
+                writer.write(b"z")
+                await writer.drain()
+            await asyncio.sleep(0.1)
