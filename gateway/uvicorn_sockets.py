@@ -101,8 +101,8 @@ class BoundedSocket(WebSocketsSansIOProtocol):
             self._let_go()
 
     def _turn_away(self) -> None:
-        """A handshake that cannot be read, such as one with too large a header. uvicorn would leave it without its answer
-        and its line open for ever."""
+        """A handshake that cannot be read, such as one with too large a header. uvicorn would leave it without its
+        answer, and its line open for ever."""
         if not self._deaf:
             self._deaf = self.close_sent = True
             self._say_last()

@@ -86,7 +86,7 @@ async def test_a_handshake_that_is_too_large_is_answered_and_its_line_given_up(
     writer.write(UPGRADE + headers + b"\r\n\r\n")
     async with asyncio.timeout(10):
         assert (await reader.read()).startswith(b"HTTP/1.1 431 ")
-        while not writer.is_closing():  # noqa: ASYNC110  # the other side cuts it, whether or not we do.
+        while not writer.is_closing():  # the other side cuts it, whether or not we do.
             with contextlib.suppress(ConnectionError):
                 writer.write(b"z")
                 await writer.drain()
