@@ -1,4 +1,4 @@
-"""What a ring between processes costs over either of channels-redis' layers, sent and heard as gateway/post.py does it.
+"""What a ring between processes costs over channels-redis' layers and our own way, as gateway/post.py makes it.
 
 .venv/bin/python -m tests.measure_rings [address of a Redis] [rings] [rings a second; 0: as many as there can be]
 """
@@ -14,7 +14,9 @@ import redis
 from channels_redis.core import RedisChannelLayer
 from channels_redis.pubsub import RedisPubSubChannelLayer
 
-LAYERS = {"core": RedisChannelLayer, "pub/sub": RedisPubSubChannelLayer}
+from gateway.redis_layer import RedisLayer
+
+LAYERS = {"core": RedisChannelLayer, "ours": RedisLayer, "pub/sub": RedisPubSubChannelLayer}
 RING = {"type": "switchboard.ring", "news": [[12345, 678], [12346, 9]]}
 SETTLING_SECONDS = 1.0
 
@@ -29,7 +31,7 @@ class Seen:
 
 async def listen(layer: Any, me: int, seen: Seen) -> None:
     while True:
-        message = await layer.receive(f"measured.{me}")
+        message = await getattr(layer, "hear", layer.receive)(f"measured.{me}")
         seen.delays.append(time.time() - message["at"])
 
 
@@ -37,7 +39,7 @@ async def ring(layer: Any, me: int, peers: list[int], seen: Seen, rings: int, ra
     began = time.time()
     for number in range(1, rings + 1):
         for peer in peers:
-            await layer.send(f"measured.{peer}", {**RING, "from": me, "at": time.time()})
+            await getattr(layer, "ring", layer.send)(f"measured.{peer}", {**RING, "from": me, "at": time.time()})
             seen.sent += 1
         if rate:
             await asyncio.sleep(max(began + number / rate - time.time(), 0))
