@@ -132,7 +132,7 @@ def _save(counted: Counted) -> None:
     known = [visit for visit in kept if visit.pk is not None]
     Visit.objects.bulk_create([visit for visit in kept if visit.pk is None])
     # The ORM would build one statement of a thousand cases.
-    statements.update_columns(statements.database(), VISITS, {visit.pk: _columns(visit) for visit in known})
+    _update(VISITS, {visit.pk: _columns(visit) for visit in known})
 
 
 def _save_hours(hours: dict[Hour, dict[str, int]]) -> None:
@@ -149,7 +149,12 @@ def _save_hours(hours: dict[Hour, dict[str, int]]) -> None:
     known = [tally for tally in changed if tally.pk is not None]
     Tally.objects.bulk_create([tally for tally in changed if tally.pk is None])
     changes = {tally.pk: {name: getattr(tally, name) for name in COUNTS} for tally in known}
-    statements.update_columns(statements.database(), TALLIES, changes)
+    _update(TALLIES, changes)
+
+
+def _update(table: Table[Any], changes: dict[int, dict[str, Any]]) -> None:
+    base = statements.database()
+    base.update(list(statements.changes_of_columns(base, table, changes)))
 
 
 def _columns(visit: Visit) -> dict[str, Any]:

@@ -4,6 +4,7 @@ A package of its own because Django finds a backend by its `base` module.
 """
 
 from collections.abc import Generator
+from functools import cached_property
 from time import monotonic
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +20,11 @@ class Unanswered(psycopg.OperationalError):
 
 
 class Connection(psycopg.Connection[Any]):
+    @cached_property
+    def own_cursor(self) -> psycopg.Cursor[Any]:
+        """One for all that the writer asks, one thing after the other: a new one costs as much as its statement."""
+        return psycopg.Cursor(self)
+
     def wait(self, gen: Generator[Any, Any, Any], *args: Any, **kwargs: Any) -> Any:
         try:
             return super().wait(patiently(gen), *args, **kwargs)

@@ -17,7 +17,15 @@ from gateway.fields import clean
 from gateway.models import UNSETTLED, Bot, Contact, Conversation, Direction, Kind, Message, Sender, Status
 from gateway.parts import ALL
 from gateway.transcript import statements
-from gateway.transcript.rows import CONTACTS, CONVERSATIONS, MESSAGES, ContactRow, ConversationRow, MessageRow
+from gateway.transcript.rows import (
+    CONTACTS,
+    CONVERSATIONS,
+    MESSAGES,
+    Change,
+    ContactRow,
+    ConversationRow,
+    MessageRow,
+)  # fmt: skip
 from gateway.types import Person, Receipt, Rich
 
 WORDS = (Kind.MESSAGE, Kind.BUTTON)
@@ -499,21 +507,25 @@ class Group:
 
     def flush(self) -> None:
         self.write_created()
-        statements.insert(self._base, MESSAGES, self.added)
+        statements.insert(self._base, MESSAGES, self.added, self._changes())
         for place, message in enumerate(self.added, start=1):
             self._note_added(place, message)
         self.news = {pk: conversation.rev for pk, conversation in self._changed.items()}
-        self.holders = [pk for pk, conversation in self._changed.items() if "holder_id" in conversation.changed]
         self.written = {conversation.pk: written for conversation, written in self._written.values()}
-        statements.update_rows(self._base, CONVERSATIONS, self._changed.values())
         for conversation in self._changed.values():
             conversation.stamp = self._stamp
-        statements.update_columns(self._base, MESSAGES, self._messages)
         for (model, pk), fields in self._others.items():
             model._base_manager.filter(pk=pk).update(**fields)
         _forget_oldest(self.memory.updates, KEPT_UPDATES)
         _forget_oldest(self.memory.clients, KEPT_UPDATES)
         self.memory.trusting = True
+
+    def _changes(self) -> list[Change]:
+        self.holders = [pk for pk, conversation in self._changed.items() if "holder_id" in conversation.changed]
+        return [
+            *statements.changes_of_rows(self._base, CONVERSATIONS, self._changed.values()),
+            *statements.changes_of_columns(self._base, MESSAGES, self._messages),
+        ]
 
     def _note_added(self, place: int, message: MessageRow) -> None:
         waiting = self.conversation_of(message).unsettled

@@ -6,11 +6,10 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import psycopg
 from django.db import connection
 
 from gateway.fields import dump
-from gateway.transcript.rows import CHOICE, CONVERSATIONS, Codecs, ConversationRow, Table
+from gateway.transcript.rows import CHOICE, CONVERSATIONS, Change, Codecs, ConversationRow, Table
 
 if TYPE_CHECKING:
     from gateway.transcript.group import Memory
@@ -32,7 +31,7 @@ class Postgres:
     def select(
         self, table: Table[Any], columns: Iterable[str], where: str, keys: Sequence[Any], *more: Any, most: int = 0
     ) -> list[Any]:
-        return self._run(_select(table, tuple(columns), where, most=most), [*more, keys])
+        return self._run(_select(table, tuple(columns), where, most=most), [*more, _array(keys)])
 
     def stamp(self, transaction: str) -> str:
         return str(int(transaction) % 2**32) if transaction else ""
@@ -42,33 +41,61 @@ class Postgres:
         known = {pk: memory.conversations[pk] for pk in pks if pk in memory.conversations}
         if len(known) < len(pks):
             return self._read(pks)
-        stamps = dict(self._run(_select(CONVERSATIONS, STAMPED, "id = ANY(%s)", lock=True), [list(pks)]))
+        stamps = dict(self._run(_select(CONVERSATIONS, STAMPED, "id = ANY(%s)", lock=True), [_array(pks)]))
         changed = [pk for pk in pks if pk in stamps and stamps[pk] != known[pk].stamp]
         return {pk: known[pk] for pk in stamps} | (self._read(changed) if changed else {})
 
     def _read(self, pks: Sequence[int]) -> dict[int, ConversationRow]:
         columns = (*CONVERSATIONS.names, STAMP)
         found: dict[int, ConversationRow] = {}
-        for *values, stamp in self._run(_select(CONVERSATIONS, columns, "id = ANY(%s)", lock=True), [list(pks)]):
+        for *values, stamp in self._run(_select(CONVERSATIONS, columns, "id = ANY(%s)", lock=True), [_array(pks)]):
             found[values[0]] = row = CONVERSATIONS.row(values, self.decode)
             row.stamp = stamp
         return found
 
-    def insert(self, table: Table[Any], names: Sequence[str], rows: Sequence[list[Any]]) -> list[int]:
-        return [pk for (pk,) in self._run(_insert(table, tuple(names)), [_records(names, rows)])]
+    def insert(
+        self, table: Table[Any], names: Sequence[str], rows: Sequence[list[Any]], changes: Sequence[Change]
+    ) -> list[int]:
+        last = _insert(table, tuple(names))
+        return [pk for (pk,) in self._run(_beside(changes, last), [*_values(changes), _records(names, rows)])]
 
-    def update(self, table: Table[Any], names: Sequence[str], rows: Sequence[list[Any]]) -> None:
-        self._run(_update(table, tuple(names)), [_records((*names, "id"), rows)])
+    def update(self, changes: Sequence[Change]) -> None:
+        if changes:
+            *others, last = changes
+            self._execute(_beside(others, _update(last.table, last.names)), _values(changes))
 
     def _run(self, sql: str, parameters: Sequence[Any]) -> list[Any]:
+        found: list[Any] = self._execute(sql, parameters).fetchall()
+        return found
+
+    def _execute(self, sql: str, parameters: Sequence[Any]) -> Any:
         with self._connection.wrap_database_errors:
-            cursor = psycopg.Cursor(self._connection.connection).execute(sql, parameters, prepare=True)
-            return cursor.fetchall() if cursor.description else []
+            return self._connection.connection.own_cursor.execute(sql, parameters, prepare=True)
 
 
 HOLD = "SELECT pg_current_xact_id()::text FROM gateway_node WHERE id = %s FOR KEY SHARE"
 STAMP = "xmin::text"
 STAMPED = ("id", STAMP)
+
+
+def _array(keys: Sequence[Any]) -> Any:
+    """Numbers as the text of an array, which costs less than the statement; texts are left to the driver."""
+    return f"{{{','.join(map(str, keys))}}}" if keys and isinstance(keys[0], int) else list(keys)
+
+
+def _beside(changes: Sequence[Change], last: str) -> str:
+    """One statement, and one question to the server, for all that a group writes."""
+    return _together(tuple((table, names) for table, names, _ in changes), last) if changes else last
+
+
+@lru_cache(maxsize=1000)
+def _together(changes: tuple[tuple[Table[Any], tuple[str, ...]], ...], last: str) -> str:
+    others = ", ".join(f"change{place} AS ({_update(*change)})" for place, change in enumerate(changes))
+    return f"WITH {others} {last}"
+
+
+def _values(changes: Iterable[Change]) -> list[str]:
+    return [_records((*names, "id"), rows) for _, names, rows in changes]
 
 
 def _records(names: Iterable[str], rows: Iterable[list[Any]]) -> str:

@@ -5,7 +5,7 @@ A twin is made from its model's columns at import, so that a new column is in it
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import field, make_dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from django.contrib.auth import get_user_model
 from django.db import models
@@ -114,6 +114,14 @@ class Table(Generic[R]):
         """Which places of a row of these columns are not as the database has them, and what makes them so."""
         kinds = [_kind(self.fields[name]) for name in attributes]
         return [(place, codecs[kind]) for place, kind in enumerate(kinds) if kind in codecs]
+
+
+class Change(NamedTuple):
+    """New values of these columns; the last one in each row is its primary key."""
+
+    table: Table[Any]
+    names: tuple[str, ...]
+    rows: Sequence[list[Any]]
 
 
 def _kind(column: Any) -> str:

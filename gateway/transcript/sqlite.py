@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
 from gateway.fields import dump
-from gateway.transcript.rows import CHOICE, CONVERSATIONS, Codecs, ConversationRow, Table
+from gateway.transcript.rows import CHOICE, CONVERSATIONS, Change, Codecs, ConversationRow, Table
 
 if TYPE_CHECKING:
     from gateway.transcript.group import Memory
@@ -58,15 +58,19 @@ class Sqlite:
         found = self.select(CONVERSATIONS, CONVERSATIONS.names, "id IN {keys}", pks)
         return {values[0]: CONVERSATIONS.row(values, self.decode) for values in found}
 
-    def insert(self, table: Table[Any], names: Sequence[str], rows: Sequence[list[Any]]) -> list[int]:
+    def insert(
+        self, table: Table[Any], names: Sequence[str], rows: Sequence[list[Any]], changes: Sequence[Change]
+    ) -> list[int]:
+        self.update(changes)
         sql = _insert(table, tuple(names))
         with self._connection.wrap_database_errors:
             cursor = self._connection.connection.cursor()
             return [cursor.execute(sql, row).lastrowid for row in rows]
 
-    def update(self, table: Table[Any], names: Sequence[str], rows: Sequence[list[Any]]) -> None:
+    def update(self, changes: Sequence[Change]) -> None:
         with self._connection.wrap_database_errors:
-            self._connection.connection.executemany(_update(table, tuple(names)), rows)
+            for table, names, rows in changes:
+                self._connection.connection.executemany(_update(table, names), rows)
 
     def _run(self, sql: str, parameters: Sequence[Any]) -> list[Any]:
         with self._connection.wrap_database_errors:

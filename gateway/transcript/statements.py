@@ -6,14 +6,14 @@ between the databases is in sqlite.py and postgres.py.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from gateway.transcript.rows import MESSAGES, Codecs, ConversationRow, Table
+from gateway.transcript.rows import MESSAGES, Change, Codecs, ConversationRow, Table
 from gateway.transcript.sqlite import Sqlite
 
 if TYPE_CHECKING:
@@ -51,11 +51,13 @@ class Database(Protocol):
         """Locks conversations, always in the same order so that two processes cannot wait for each other, and gives
         them as they are now: from memory those that are proved not to have changed."""
 
-    def insert(self, table: Table[Any], names: Sequence[str], rows: Sequence[list[Any]]) -> list[int]:
-        """Writes new rows in their order and gives their primary keys."""
+    def insert(
+        self, table: Table[Any], names: Sequence[str], rows: Sequence[list[Any]], changes: Sequence[Change]
+    ) -> list[int]:
+        """Writes new rows in their order and gives their primary keys. Makes changes of others as well."""
 
-    def update(self, table: Table[Any], names: Sequence[str], rows: Sequence[list[Any]]) -> None:
-        """Writes these columns of rows that are there; the last value of each is its primary key."""
+    def update(self, changes: Sequence[Change]) -> None:
+        """Writes columns of rows that are there. None of the rows is in two of the changes."""
 
 
 @cache
@@ -109,18 +111,19 @@ def _by_conversation(rows: Iterable[Any]) -> dict[int, list[Any]]:
     return of
 
 
-def insert(base: Database, table: Table[R], rows: Sequence[R]) -> None:
-    """Writes new rows in their order, and gives each its primary key."""
+def insert(base: Database, table: Table[R], rows: Sequence[R], changes: Sequence[Change] = ()) -> None:
+    """Writes new rows in their order, and gives each its primary key; and changes of others."""
     if not rows:
+        base.update(changes)
         return
     get, encoders = _reading(type(base), table, table.attributes[1:])
-    keys = base.insert(table, table.names[1:], [_values(get, encoders, one) for one in rows])
+    keys = base.insert(table, table.names[1:], [_values(get, encoders, one) for one in rows], changes)
     for one, pk in zip(rows, keys, strict=True):
         one.pk = pk  # type: ignore[attr-defined]
 
 
-def update_rows(base: Database, table: Table[Any], rows: Iterable[Any]) -> None:
-    """Writes what has changed of each, one statement for all that changed the same columns."""
+def changes_of_rows(base: Database, table: Table[Any], rows: Iterable[Any]) -> Iterator[Change]:
+    """What has changed of each, together of all that changed the same columns."""
     alike: dict[tuple[str, ...], list[Any]] = defaultdict(list)
     for one in rows:
         if one.changed:
@@ -128,11 +131,11 @@ def update_rows(base: Database, table: Table[Any], rows: Iterable[Any]) -> None:
             one.changed = set()
     for attributes, some in alike.items():
         get, encoders = _reading(type(base), table, (*attributes, "pk"))
-        names = [table.fields[name].column for name in attributes]
-        base.update(table, names, [_values(get, encoders, one) for one in some])
+        names = tuple(table.fields[name].column for name in attributes)
+        yield Change(table, names, [_values(get, encoders, one) for one in some])
 
 
-def update_columns(base: Database, table: Table[Any], changes: Mapping[int, Mapping[str, Any]]) -> None:
+def changes_of_columns(base: Database, table: Table[Any], changes: Mapping[int, Mapping[str, Any]]) -> Iterator[Change]:
     """The same of rows that are known by their primary keys alone."""
     alike: dict[tuple[str, ...], list[list[Any]]] = defaultdict(list)
     for pk, fields in changes.items():
@@ -141,7 +144,7 @@ def update_columns(base: Database, table: Table[Any], changes: Mapping[int, Mapp
         encoders = _encoders(type(base), table, attributes)
         for values in rows:
             _encode(encoders, values)
-        base.update(table, [table.fields[name].column for name in attributes], rows)
+        yield Change(table, tuple(table.fields[name].column for name in attributes), rows)
 
 
 @lru_cache(maxsize=1000)
