@@ -247,6 +247,8 @@ def bound(server: Any) -> None:
     server.http_factory.protocol = BoundedChannel
     server.http_factory.buildProtocol = build_bounded
     server.ws_factory.protocol = BoundedSocket
+    # Twisted writes a line for each request, to a log that Daphne sends nowhere.
+    server.http_factory.log = lambda request: None
 
 
 def configure_once(factory: Any) -> None:
