@@ -82,8 +82,8 @@ def webhook_url(bot: str) -> str:
 
 def webhook_secret(bot: str) -> str:
     """What Telegram must show: the setting, or one derived from the instance's own key for each bot."""
-    if settings.TELEGRAM_WEBHOOK_SECRET:
-        return str(settings.TELEGRAM_WEBHOOK_SECRET)
+    if secret := settings.TELEGRAM_WEBHOOK_SECRET:
+        return str(secret)
     return _derived_secret(settings.SECRET_KEY, bot)
 
 

@@ -86,8 +86,8 @@ class _TooLarge(Exception):
 
 
 def _header(headers: Headers, name: bytes) -> bytes:
-    """ "" where it is missing, or there twice: two secrets are none."""
-    values = [value for key, value in headers if key.lower() == name]
+    """ "" where it is missing, or there twice: two secrets are none. Servers give names in lower case."""
+    values = [value for key, value in headers if key == name]
     return values[0] if len(values) == 1 else b""
 
 
