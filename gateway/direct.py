@@ -1,7 +1,8 @@
-"""A sync consumer's way to its handler and back without Channels' bridges.
+"""A bot's way to its handler and back without Channels' bridges.
 
-Both of them are for any thread and any executor: a handler's run takes four futures and five callbacks on the loop, and
+They are for any thread and any executor: a sync handler's run takes four futures and five callbacks on the loop, and
 each word it sends a task and a wait for the loop. A bot's handler runs on its conversation's place, which is known.
+Before an async handler Channels asks a thread to close old connections; the place's threads look after their own.
 """
 
 import asyncio
@@ -14,13 +15,14 @@ from inspect import getattr_static
 from typing import Any
 
 from asgiref.sync import SyncToAsync, _restore_context
-from channels.consumer import SyncConsumer
+from channels.consumer import AsyncConsumer, SyncConsumer, get_handler_name
 from django.db import close_old_connections
 
 from gateway.instance import Instance
 from gateway.pool import bearable, here
 
 CHANNELS_DISPATCH = getattr_static(SyncConsumer, "dispatch")
+CHANNELS_ASYNC_DISPATCH = AsyncConsumer.dispatch
 
 
 class Handling:
@@ -95,6 +97,15 @@ async def dispatch(consumer: SyncConsumer, message: Any) -> None:
         handling.restore()
 
 
+async def dispatch_async(consumer: AsyncConsumer, message: Any) -> None:
+    """The same for an async one."""
+    handler = None if here.get() is None else getattr(consumer, get_handler_name(message), None)
+    if handler is None:
+        await CHANNELS_ASYNC_DISPATCH(consumer, message)
+    else:
+        await handler(message)
+
+
 class DirectSend:
     """`base_send` of a bot's consumer class. Channels sets it to a bridge over which every word of a sync handler waits
     for the loop, in a task of its own; what goes to an instance and through no middleware needs none of that."""
@@ -116,10 +127,11 @@ class DirectSend:
 
 
 def make_direct(consumer: type) -> None:
-    """To be called once for each class of consumers that may be a bot."""
-    if not issubclass(consumer, SyncConsumer):
-        return
-    if not hasattr(consumer, "base_send"):
-        setattr(consumer, "base_send", DirectSend())  # noqa: B010  # the class has no such attribute of its own
-    if getattr_static(consumer, "dispatch") is CHANNELS_DISPATCH:
+    """To be called once for each class of consumers that may be a bot. What a class has of its own, it keeps."""
+    found = getattr_static(consumer, "dispatch", None)
+    if found is CHANNELS_ASYNC_DISPATCH:
+        setattr(consumer, "dispatch", dispatch_async)  # noqa: B010  # not known to the type
+    elif found is CHANNELS_DISPATCH:
         setattr(consumer, "dispatch", dispatch)  # noqa: B010  # the same
+    if issubclass(consumer, SyncConsumer) and not hasattr(consumer, "base_send"):
+        setattr(consumer, "base_send", DirectSend())  # noqa: B010  # the same

@@ -336,6 +336,16 @@ class Pool(ThreadPoolExecutor):
             )
 
 
+def _with_sound_connections(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """What has failed with a connection leaves none that fails for the next one on this thread."""
+    try:
+        return fn(*args, **kwargs)
+    finally:
+        for connection in connections.all(initialized_only=True):
+            if connection.errors_occurred:
+                connection.close_if_unusable_or_obsolete()
+
+
 class Starts(Protocol):
     """What gives a call a thread, soon."""
 
@@ -358,7 +368,7 @@ class Place(Executor):
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()
-        self.start(Work(lambda: fn(*args, **kwargs), future).run)
+        self.start(Work(lambda: _with_sound_connections(fn, *args, **kwargs), future).run)
         return future
 
     def start(self, call: Callable[[], None]) -> None:

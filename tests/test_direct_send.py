@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any
 
 import pytest
-from asgiref.sync import AsyncToSync, SyncToAsync, async_to_sync
-from channels.consumer import SyncConsumer
+from asgiref.sync import AsyncToSync, SyncToAsync, async_to_sync, sync_to_async
+from channels.consumer import AsyncConsumer, SyncConsumer
 from channels.db import database_sync_to_async
 from channels.testing import ApplicationCommunicator
 from django.db import connection
@@ -191,3 +192,39 @@ async def test_the_same_class_outside_a_chat_is_as_channels_has_it(start: StartE
     await outside.send_input({"type": "telegram.message"})
     assert (await outside.receive_output())["text"] == "1 en"
     assert hopped
+
+
+class AsyncLooking(AsyncConsumer):
+    """Asks the database, or spoils its connection for whoever comes next."""
+
+    async def telegram_message(self, event: Any) -> None:
+        if event["text"] == "spoil":
+            await sync_to_async(spoil)()
+        elif event["text"] == "ask":
+            await Tag.objects.acount()
+        await self.send({"type": "telegram.message", "text": event["text"]})
+
+
+def spoil() -> None:
+    """As if its server had gone."""
+    connection.ensure_connection()
+    connection.connection.close()
+    with suppress(Exception):
+        Tag.objects.count()
+
+
+async def test_an_async_handler_needs_no_thread(start: StartEngine, hopped: list[Any]) -> None:
+    chat = Chat(await start(AsyncLooking.as_asgi()), 1)
+    await chat.says("hi")
+    assert await chat.heard(1) == ["hi"]
+    assert not hopped
+
+
+async def test_a_broken_connection_fails_one_call_of_an_async_bot(
+    start: StartEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "UNUSED_CONNECTION_SECONDS", 60.0)  # Else an idle thread would close it.
+    chat = Chat(await start(AsyncLooking.as_asgi()), 1)
+    for text in ("ask", "spoil", "ask"):
+        await chat.says(text)
+    assert await chat.heard(3) == ["ask", "spoil", "ask"]
