@@ -34,8 +34,8 @@ export class Person {
       ...(number === undefined ? [] : this.#tags(card.tags)),
       ...this.#others(card.others),
       ...notes(card.notes),
-      ...(number !== undefined && this.#on.may("lead") ? [this.#ban(card)] : []),
       ...(number !== undefined && this.#on.may("administer") ? [whatIsKept(card)] : []),
+      ...(number !== undefined && this.#on.may("lead") ? [this.#ban(card)] : []),
     );
     if (was !== null) Object.assign(this.#box.querySelector("input") ?? {}, { value: was }) && this.#box.querySelector("input")?.focus();
   }
@@ -68,7 +68,7 @@ export class Person {
 }
 
 function whatIsKept({ conversation }) {
-  return make("p", {}, make("a", { href: `/console/people/of/${conversation}/` }, "All that is kept"));
+  return make("p", { class: "kept" }, make("a", { href: `/console/people/of/${conversation}/` }, "All that is kept"));
 }
 
 function facts(card) {
