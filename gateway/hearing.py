@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from gateway import queries, recovery
 from gateway.errors import NotReady
+from gateway.leaving import Home
 from gateway.models import Conversation, Status
 from gateway.transcript import Hear, Left
 from gateway.transcript.feeding import in_row
@@ -118,6 +119,10 @@ class Hearing:
         if conversation.deadline is not None:
             recovery.set_clocks(self._engine, [(conversation.pk, conversation.deadline)])
         self._note(conversation)
+        if not left.whole:
+            self._engine.outbox.adopt([home(conversation)])
+            self._engine.lanes.get(conversation).put_all_from_rows()
+            return
         for row in left.outbound:
             self._engine.outbox.put(out_row(conversation, row, timezone.now()))
         lane = self._engine.lanes.known(conversation.pk)
@@ -126,9 +131,6 @@ class Hearing:
         lane = self._engine.lanes.get(conversation)
         if not conversation.open and not left.inbound:
             lane.ended_elsewhere()
-        if not left.whole:
-            lane.put_all_from_rows()
-            return
         for row in left.inbound:
             if row.status == Status.RECEIVED or row.begun is not None:
                 lane.put_if_unknown(in_row(row))
@@ -138,3 +140,9 @@ class Hearing:
         self._marks.move_to_end(conversation.pk)
         if len(self._marks) > KEPT_MARKS:
             self._marks.popitem(last=False)
+
+
+def home(conversation: Conversation) -> Home:
+    """Whoever has more to say than is read at once says it from the table."""
+    address = conversation.address
+    return Home(conversation.pk, conversation.protocol, conversation.bot.name, conversation.part, address)

@@ -11,11 +11,11 @@ from channels.consumer import AsyncConsumer
 from bots.chatty import ChattyBotConsumer
 from gateway.engine import Engine
 from gateway.models import Conversation, Kind, Status
-from gateway.transcript import Accept, Hear, Memory, Say
+from gateway.transcript import Accept, Hear, Memory, Say, group
 from gateway.types import Outbound
 from gateway.writer import Operation, run_group
 from tests.communicator import Chat, eventually, until
-from tests.engine_moments import until_all_sent
+from tests.engine_moments import outside, until_all_sent
 from tests.engines import StartEngine, start
 
 __all__ = ["start"]
@@ -60,8 +60,7 @@ async def test_answers_that_were_left_leave_before_new_ones(start: StartEngine) 
     await chat.says("first")
     await chat.sent(1)
     (conversation,) = await engine.read(lambda: list(Conversation.objects.all()))
-    news = Outbound(kind=Kind.MESSAGE, method="send_message", params={"text": "news"}, text="news")
-    await leaver(engine)(Say(conversation.pk, news))
+    await leaver(engine)(Say(conversation.pk, words("news")))
     await chat.says("second")
     await until_all_sent(chat)
     assert await chat.heard(3) == ["You said: first", "news", "You said: second"]
@@ -148,3 +147,24 @@ async def test_what_a_leaver_took_in_hand_waits_for_its_heir(start: StartEngine)
 async def put_back(chat: Chat) -> bool:
     (row,) = await chat.rows(direction="in")
     return (row.status, row.feedings) == (Status.RECEIVED, 0)
+
+
+async def test_of_more_than_is_read_at_once_nothing_is_overtaken(
+    start: StartEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group, "MOST_LEFT", 3)
+    engine = await start(ChattyBotConsumer.as_asgi())
+    chat = Chat(engine, 1)
+    (receipt,) = await engine.accept([chat.inbound("hi", method="nobody_handles")])
+    outside(engine).delay = 0.03
+    texts = [str(number) for number in range(8)]
+    await asyncio.gather(*(engine.submit(Say(receipt.conversation, words(text))) for text in texts[:6]))
+    await leaver(engine)(Say(receipt.conversation, words(texts[6])))
+    engine.hearing.hear([receipt.conversation])
+    await until(lambda: not engine.hearing.is_behind(receipt.conversation), "it has heard")
+    await engine.submit(Say(receipt.conversation, words(texts[7])))
+    assert await chat.heard(8) == texts
+
+
+def words(text: str) -> Outbound:
+    return Outbound(kind=Kind.MESSAGE, method="send_message", params={"text": text}, text=text)

@@ -249,9 +249,10 @@ class Group:
 
     def _load_left(self, wanted: set[int]) -> None:
         inbound, outbound = statements.waiting(self._base, wanted, MOST_LEFT)
+        whole = all(sum(map(len, rows.values())) < MOST_LEFT for rows in (inbound, outbound))
         for pk in sorted(wanted & self._conversations.keys()):  # The others are deleted.
             row = self._conversations[pk]
-            left = Left(row, inbound.get(pk, []), outbound.get(pk, []), sum(map(len, inbound.values())) < MOST_LEFT)
+            left = Left(row, inbound.get(pk, []), outbound.get(pk, []), whole)
             for message in (*left.inbound, *left.outbound):
                 message.conversation = row
             if left.whole:

@@ -29,7 +29,7 @@ class Hear(Struct, frozen=True):
 def _take_first(group: Group, left: Left) -> None:
     """Only what needs nothing but to be fed: whatever else there is has a Begin of its own."""
     conversation = left.conversation
-    if not left.inbound or is_held(conversation) or conversation.banned:
+    if not (left.inbound and left.whole) or is_held(conversation) or conversation.banned:
         return
     first = left.inbound[0]
     plain = first.kind == Kind.MESSAGE and not first.feedings and first.due_at is None
