@@ -158,11 +158,15 @@ class _Stack:
         return True
 
 
+# Python's parser takes a minute for sixty thousand letters of tags that are never closed: it is given none.
+NO_TAG = re.compile(r"""<(?!/?[a-zA-Z][\w-]*+(?:"[^"]*+"|'[^']*+'|[^'"<>]++)*+>)""")
+
+
 class _Html(HTMLParser):
     def __init__(self, text: str) -> None:
         super().__init__(convert_charrefs=True)
         self._stack = _Stack()
-        self.feed(text)
+        self.feed(NO_TAG.sub("&lt;", text))
         self.close()
 
     @property
