@@ -84,6 +84,7 @@ def test_mine_is_discarded(cleo: "Page", visitor: Chat) -> None:
 
 def test_mine_is_kept_until_it_is_chosen_about(cleo: "Page", visitor: Chat) -> None:
     cleo.reload()
+    expect(words(cleo, "operator")).to_have_text([ANNS])
     expect(cleo.locator("#text")).to_have_value(CLEOS)
     cleo.locator("#text").fill("Ann is right.")
     cleo.locator("#text").press("Enter")
