@@ -38,7 +38,7 @@ def test_what_is_taken_away_leaves_the_page(
         expect(console.get_by_role("button", name="Take over", exact=True)).to_be_hidden()
         expect(console.locator("#text")).to_have_attribute("placeholder", "You may read here.")
         set_lists(gateway, operators=("bea",))
-        expect(console.locator("#list button")).to_have_count(0)
+        expect(console.locator("#list .from", has_text="· bot")).to_have_count(0)
         expect(console.locator("#line")).to_have_text("Live")
         set_lists(gateway, operators=("bea", OPERATOR))
         expect(item).to_be_visible()

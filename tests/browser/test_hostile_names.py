@@ -23,7 +23,8 @@ from gateway.models import Bot, Contact, Conversation, Message
 names, texts = json.loads({content!r})
 bot = Bot.objects.get_or_create(name="bot")[0]
 User.objects.filter(username="root").update(is_superuser=True)
-for n, name in enumerate(names):
+there = Contact.objects.filter(bot=bot, external_id="h0").exists()  # Another module has asked for them.
+for n, name in enumerate([] if there else names):
     known = {{"bot": bot, "protocol": "telegram", "external_id": f"h{{n}}", "name": name, "username": name[:200]}}
     contact = Contact.objects.create(**known)
     talk = Conversation.objects.create(
