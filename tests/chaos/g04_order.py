@@ -18,6 +18,8 @@ from tests.fake_telegram.faults import flood
 from tests.private_servers import until
 
 FREEZE_SECONDS = 30.0
+# Around what the others take for death, and what a process itself takes for it.
+SHORT_FREEZES = (0.3, 1.0, 2.0, 3.5, 4.2, 5.0, 6.0, 6.5, 7.0, 8.0, 9.0, 12.0)
 LATENCY = 0.03
 AGAIN = "Starting again, as one more node."
 
@@ -30,10 +32,11 @@ class Size:
     kills: int
     freezes: int
     floods: int
+    pauses: int = 0
 
 
-SHORT = Size(processes=3, chats=30, updates=600, kills=2, freezes=1, floods=5)
-LONG = Size(processes=4, chats=100, updates=100_000, kills=8, freezes=3, floods=200)
+SHORT = Size(processes=3, chats=30, updates=600, kills=2, freezes=1, floods=5, pauses=2)
+LONG = Size(processes=4, chats=100, updates=100_000, kills=8, freezes=3, floods=200, pauses=12)
 
 
 @dataclass
@@ -42,6 +45,7 @@ class Watch:
 
     kills: int = 0
     freezes: int = 0
+    pauses: int = 0
     in_flight: int = 0
     log: list[str] = field(default_factory=list)
 
@@ -64,7 +68,8 @@ def order_of(size: Size) -> Finding:
     bounded = books.answers.doubles <= books.unknowns and books.miscounted == 0
     figure = (
         f"{size.processes} processes, {size.chats} chats, {size.updates} updates, {watch.kills} kills, "
-        f"{watch.freezes} freezes of {FREEZE_SECONDS:.0f} s: {books.lost} lost, {books.unanswered} unanswered, "
+        f"{watch.freezes} freezes of {FREEZE_SECONDS:.0f} s, {watch.pauses} of at most {max(SHORT_FREEZES):.0f} s: "
+        f"{books.lost} lost, {books.unanswered} unanswered, "
         f"{books.inversions} inversions, {books.answers.doubles} doubles ({books.unknowns} sends unknown), "
         f"sessions off by {books.miscounted}"
     )
@@ -79,7 +84,7 @@ def flood_some(here: Nodes, users: list[FakeUser], count: int) -> None:
 
 def torment(here: Nodes, size: Size, watch: Watch, words: Sequence[Word]) -> None:
     """One thing after the other, each somewhere in its share of the talk."""
-    strikes = [*[kill] * size.kills, *[freeze] * size.freezes]
+    strikes = [*[kill] * size.kills, *[freeze] * size.freezes, *[pause_one] * size.pauses]
     random.shuffle(strikes)
     share, pause = len(words) // (len(strikes) + 1), min(0.02, 60 / size.updates)
     for number, strike in enumerate(strikes):
@@ -127,6 +132,18 @@ def freeze(here: Nodes, watch: Watch) -> None:
     victim.process.send_signal(signal.SIGCONT)
     watch.freezes += 1
     until(lambda: victim.log_text().count(AGAIN) > before, "the one that was frozen has not noticed", 30)
+    victim.wait_until_ready(within=90)
+
+
+def pause_one(here: Nodes, watch: Watch) -> None:
+    """It may have been taken for dead when it wakes up, or not; the next blow may come before all is well again."""
+    victim = random.choice(here.gateways)
+    assert victim.process is not None
+    victim.process.send_signal(signal.SIGSTOP)
+    time.sleep(random.choice(SHORT_FREEZES))
+    victim.process.send_signal(signal.SIGCONT)
+    watch.pauses += 1
+    time.sleep(random.random() * 3)
     victim.wait_until_ready(within=90)
 
 
