@@ -118,6 +118,11 @@ class Backlog:
         lane = self._homes.get((row.conversation, row.announcement))
         return lane is not None and len(lane.rows) == 1 and not lane.left
 
+    def behind(self, row: OutRow) -> OutRow | None:
+        """The next one of its lane, if it is here."""
+        lane = self._homes.get((row.conversation, row.announcement))
+        return self.rows.get(lane.rows[1]) if lane is not None and len(lane.rows) > 1 and not lane.leaving else None
+
     def put(self, row: OutRow) -> None:
         """Takes a committed row. The same row again: its newest words count."""
         self._put(row)

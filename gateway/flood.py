@@ -244,6 +244,13 @@ class Clocks:
         self._take_bots(now, turn)
         return True
 
+    def lets_another(self, chat: str, rank: int, *, counts: bool) -> bool:
+        """Whether the one who has the turn could have the next one as well, if nobody else comes."""
+        known, turn, now = self._chat(chat), Turn(rank, counts), self._time()
+        if self._waiters or known.turns:
+            return False
+        return known.free_at(turn) <= now and self._free_at(rank) <= now
+
     def free(self, chat: str) -> None:
         """The call is over."""
         self._chat(chat).free()

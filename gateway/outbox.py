@@ -302,8 +302,37 @@ class Outbox:
             self._answered(row)
             reports = self._handles(row, "result")
             mark = Mark(row, Status.SENT, external_id=sent.id, result=sent.result, reports=reports)
-            await self._commit(mark, at_once=self._is_awaited(row))
+            await self._end(row, mark, chat)
         return None
+
+    async def _end(self, row: OutRow, mark: Mark, chat: str) -> None:
+        """What waits behind it is marked in the same transaction: with one of its own, each would wait for two."""
+        waiting = self._next(row, chat)
+        ahead = None if waiting is None else asyncio.ensure_future(self._mark_ahead(waiting))
+        try:
+            await self._commit(mark, at_once=ahead is None and self._is_awaited(row))
+        finally:
+            if ahead is not None:
+                await ahead
+
+    def _next(self, row: OutRow, chat: str) -> OutRow | None:
+        """What can be called as soon as that row has its end. One that is sent at most once is in doubt for no longer
+        than it must be."""
+        found = self._backlog.behind(row)
+        if found is None or found.marked or found.due_in > 0 or found.at_most_once or self._closed:
+            return None
+        if found.announcement or found.kind == Kind.EDIT or not chat or self._chat(found) != chat:
+            return None
+        lets = self._clocks_of(row).lets_another(chat, _rank(found), counts=found.kind != Kind.CALL)
+        return found if lets and not self._engine.may_be_dead else None
+
+    async def _mark_ahead(self, row: OutRow) -> None:
+        try:
+            marked = await self._engine.submit(Mark(row, Status.SENDING))
+        except (DatabaseError, NotReady, KeyError):
+            return  # It is marked when its turn has come.
+        if row.pk in self._rows:
+            self._rows[row.pk].marked = marked
 
     def _is_awaited(self, row: OutRow) -> bool:
         """Whether something waits for the end of this row: the next one, the bot's handler of its result, a stop."""

@@ -18,9 +18,10 @@ from gateway import writer
 from gateway.errors import NotReady
 from gateway.metrics import refusals
 from gateway.models import Conversation, Message, Node
-from gateway.transcript import Mark
+from gateway.transcript import Mark, Say
+from gateway.types import Outbound
 from tests.communicator import Chat, eventually, until
-from tests.engine_moments import conversation, until_closed
+from tests.engine_moments import conversation, outside, until_closed
 from tests.engines import StartEngine, start
 
 __all__ = ["start"]
@@ -123,6 +124,20 @@ def _name(operation: Any) -> str:
     return str(operation.status) if isinstance(operation, Mark) else type(operation).__name__
 
 
+async def test_what_waits_is_marked_with_the_end_of_what_it_waited_for(start: StartEngine, groups: list[str]) -> None:
+    engine = await start(ChattyBotConsumer.as_asgi())
+    outside(engine).delay = 0.02
+    chat = Chat(engine, 1)
+    (receipt,) = await engine.accept([chat.inbound("hi", method="nobody_handles")])
+    texts = [str(number) for number in range(5)]
+    said = (Say(receipt.conversation, Outbound("message", "send_message", {"text": text}, text)) for text in texts)
+    await asyncio.gather(*map(engine.submit, said))
+    assert await chat.heard(5) == texts
+    await engine.writer.written()
+    assert sum(group.startswith("sent sending") for group in groups) == 4
+    assert sum("sending" in group for group in groups) == 5
+
+
 async def test_that_an_answer_is_out_is_written_with_what_comes_next(
     start: StartEngine, groups: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,7 +163,8 @@ async def test_nothing_waits_in_its_lane_for_company(
     chat = Chat(await start(TalkativeConsumer.as_asgi()), 1)
     await chat.says("hi")
     assert await chat.heard(3) == ["0", "1", "2"]
-    assert groups.count("sent") == 2, "the last one alone has nothing behind it"
+    assert groups.count("sent sending") == 2, "the last one alone has nothing behind it"
+    assert groups.count("sent") == 0
 
 
 async def test_without_its_lease_nothing_is_written(start: StartEngine) -> None:
