@@ -222,6 +222,8 @@ def test_sigterm_ends_sockets_with_a_code_and_finishes_pages() -> None:
         quiet = RawSocket(gateway.port, "/ws/echo/")
         visitor = RawSocket(gateway.port, "/ws/chat/")
         visitor.send(frame(b'{"type":"hello"}'))
+        opcode, welcome = visitor.read() or (0, b"")
+        assert (opcode, json.loads(welcome)["type"]) == (1, "welcome")
         stopped = RawSocket(gateway.port, "/ws/flood/")
         page = socket.create_connection(("127.0.0.1", gateway.port), timeout=30)
         page.sendall(b"GET /page HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
@@ -232,8 +234,6 @@ def test_sigterm_ends_sockets_with_a_code_and_finishes_pages() -> None:
         while more := page.recv(2**20):
             read += len(more)
             tail = (tail + more)[-32:]
-        opcode, welcome = visitor.read() or (0, b"")
-        assert (opcode, json.loads(welcome)["type"]) == (1, "welcome")
         assert visitor.closing_code() == 4012
         assert quiet.closing_code() == 4012
         assert gateway.wait(30) == 0
