@@ -1,6 +1,7 @@
 """Daphne's sockets: read no faster than the application listens, written no faster than the client reads."""
 
 import asyncio
+import random
 import time
 from typing import Any
 
@@ -17,6 +18,7 @@ PINGS = 200
 # A client that has much to say is listened to in turns, so that the others are heard in between.
 STEPS_A_TURN = 32
 REFUSED_SECONDS = 2.0
+CLOSE_SECONDS = 5.0
 PONG_SECONDS = 30.0
 # How long an application may write to nobody before it is told, and how slowly.
 DEAF_SECONDS = 1.0
@@ -33,7 +35,6 @@ class BoundedSocket(WebSocketProtocol):
     outflow: Outflow
     maxFramePayloadSize = maxMessagePayloadSize = FRAME_BYTES
     failByDrop = False
-    closeHandshakeTimeout = 5
 
     _held = False
     _turn_over = False
@@ -47,6 +48,12 @@ class BoundedSocket(WebSocketProtocol):
     _gone_since: float | None = None
 
     # Its life
+
+    @property
+    def closeHandshakeTimeout(self) -> float:
+        """Seconds. Not the same for all: two dozen who flood come back as soon as they are let go, and all at once they
+        are a tenth of a second for everybody else."""
+        return CLOSE_SECONDS * random.uniform(0.4, 1.6)  # noqa: S311  # jitter
 
     def connectionMade(self) -> None:
         super().connectionMade()
