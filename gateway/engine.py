@@ -124,10 +124,8 @@ class Engine:
         self.hearing = Hearing(self)
         self.route = lru_cache(maxsize=10_000)(self._find_route)
         # By protocol, bot and method, which may be anything that comes from outside: every message asks several times.
-        self.handles, self.is_neutral = (
-            lru_cache(maxsize=2000)(self._handles),
-            lru_cache(maxsize=2000)(self._is_neutral),
-        )
+        self.handles = lru_cache(maxsize=2000)(self._handles)
+        self.is_neutral = lru_cache(maxsize=2000)(self._is_neutral)
         self.pulse = Pulse()
         self._accepting = Timeouts(self._loop)
         self._unread_until = 0.0

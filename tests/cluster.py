@@ -78,7 +78,7 @@ async def proxy(port: int, behind: Sequence[int]) -> None:
         writer.close()
 
     async with await asyncio.start_server(serve, "127.0.0.1", port):
-        print(f"All of them:  http://127.0.0.1:{port}/  (Ctrl-C ends everything)", flush=True)
+        print(f"Pages and sockets, by turns:  http://127.0.0.1:{port}/  (Ctrl-C ends everything)", flush=True)
         await stop.wait()
 
 
