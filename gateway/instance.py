@@ -12,7 +12,7 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import ThreadSensitiveContext
 from channels.routing import get_default_application
@@ -27,6 +27,9 @@ from gateway.pool import Place, here
 from gateway.traces import task_stands_at, thread_stands_at
 from gateway.transcript import InRow
 from gateway.types import Application, Event, Outbound, Scope
+
+if TYPE_CHECKING:
+    from gateway.direct import Serving
 
 Asked = Close | Outbound
 
@@ -135,7 +138,7 @@ class Instance:
         self.scope = scope
         self.closing = False
         self._session = dump(scope["session"])
-        self._place = place
+        self.place = place
         self._loop = asyncio.get_running_loop()
         self._compose = compose
         self._say = say
@@ -146,6 +149,7 @@ class Instance:
         self._sends_since = 0.0
         self._application = application
         self._asked: asyncio.Future[Event] | None = None
+        self._serving: Serving | None = None
         self._offered: Fed | None = None
         self._fed: Fed | None = None
         self._disposed = False
@@ -155,10 +159,10 @@ class Instance:
 
     async def _run(self) -> None:
         # Entered and never left: a background task that outlives the instance may still use its thread.
-        threads = ThreadSensitiveContext(executor=self._place)
+        threads = ThreadSensitiveContext(executor=self.place)
         await threads.__aenter__()
         threads.token = None  # It holds the context, which holds `threads`: neither would ever be free of the other.
-        here.set(self._place)
+        here.set(self.place)
         of_a_bot.set(True)
         about.set({name: self.scope[key] for name, key in NAMED})
         try:
@@ -185,6 +189,16 @@ class Instance:
         self._asked = asyncio.get_running_loop().create_future()
         self._hand_over()
         return self._asked if self._is_consumer else self._take(self._asked)
+
+    def serve(self, serving: "Serving") -> None:
+        """What is fed goes there from now on; nobody asks for it."""
+        self._serving = serving
+        self._hand_over()
+
+    def handled(self, fed: Fed) -> None:
+        """Its handler has returned."""
+        self._fed = None
+        fed.settle(self._outcome())
 
     async def _take(self, asked: "asyncio.Future[Event]") -> Event:
         """A plain application has begun with an event as soon as it has it."""
@@ -253,11 +267,15 @@ class Instance:
             self._task.cancel()
 
     def _hand_over(self) -> None:
-        if self._offered is None or self._asked is None or self._asked.done():
+        fed = self._offered
+        if fed is None:
             return
-        fed, self._offered = self._offered, None
-        self._fed = fed
-        self._asked.set_result(ChatEvent(fed))
+        if self._serving is not None:
+            self._fed, self._offered = fed, None
+            self._serving.take(fed.event, fed)
+        elif self._asked is not None and not self._asked.done():
+            self._fed, self._offered = fed, None
+            self._asked.set_result(ChatEvent(fed))
 
     def _outcome(self, *, ended: bool = False) -> Outcome:
         """The row is handled. A session that cannot be kept is the handler's failure."""
@@ -291,7 +309,7 @@ class Instance:
             else:
                 fed.settle(Outcome(begun=True, error=error))
         had_row = self._fed is not None or self._offered is not None
-        self._fed = self._offered = None
+        self._fed = self._offered = self._serving = None
         if self._disposed:
             self._task = None
         elif not had_row:
@@ -300,16 +318,17 @@ class Instance:
     @property
     def stands_at(self) -> str:
         """Where its handler is now: file, line and function."""
-        if self._place.thread is not None:
-            return thread_stands_at(self._place.thread)
-        if self._place.busy or self._task is None:
+        if self.place.thread is not None:
+            return thread_stands_at(self.place.thread)
+        if self.place.busy or self._task is None:
             return "a queue: no thread is free"
-        return task_stands_at(self._task)
+        handling = None if self._serving is None else self._serving.task
+        return task_stands_at(handling or self._task)
 
     @property
     def is_settled(self) -> bool:
         """It has nothing in hand, and its session is as it was last settled."""
-        if self.busy or self._place.busy or not self.alive:
+        if self.busy or self.place.busy or not self.alive:
             return False
         try:
             return dump(self.scope["session"]) == self._session

@@ -83,17 +83,44 @@ async def test_a_middleware_hears_every_word(start: StartEngine) -> None:
     assert await chat.heard(1) == ["NONE"]
 
 
-class Own(Counting):
-    base_send = None  # Whoever has something of their own keeps it.
+class Own(SyncConsumer):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await super().__call__(scope, receive, send)
 
     def telegram_message(self, event: Any) -> None:
         self.send({"type": "telegram.message", "text": type(self.base_send).__name__})
 
 
-async def test_a_consumer_with_a_base_send_of_its_own_keeps_it(start: StartEngine) -> None:
+async def test_a_consumer_with_a_call_of_its_own_keeps_it(start: StartEngine) -> None:
     chat = Chat(await start(Own.as_asgi()), 1)
     await chat.says("a")
     assert await chat.heard(1) == ["AsyncToSync"]
+
+
+class Grouped(SyncConsumer):
+    """Is told what it says to its group, over the channel layer; one that never asks for its name does not listen."""
+
+    def telegram_message(self, event: Any) -> None:
+        assert self.channel_layer is not None
+        if event["text"] == "join":
+            async_to_sync(self.channel_layer.group_add)("all", self.channel_name)
+        async_to_sync(self.channel_layer.group_send)("all", {"type": "told", "text": event["text"]})
+        self.send({"type": "telegram.message", "text": "said"})
+
+    def told(self, event: Any) -> None:
+        self.send({"type": "telegram.message", "text": f"heard: {event['text']}"})
+
+
+async def test_who_asks_for_its_name_is_heard_over_the_channel_layer(start: StartEngine) -> None:
+    engine = await start(Grouped.as_asgi())
+    chat, other = Chat(engine, 1), Chat(engine, 2)
+    await other.says("alone")
+    assert await other.heard(1) == ["said"]
+    await chat.says("join")
+    assert sorted(await chat.heard(2)) == ["heard: join", "said"]
+    await other.says("hello")
+    assert await other.heard(2) == ["said", "said"]
+    assert "heard: hello" in await chat.heard(3)
 
 
 # The way in
