@@ -1,8 +1,9 @@
 """The chat dialect of ASGI: under which name an event is fed, and what an event that a bot sends asks for."""
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+
+from msgspec import Struct
 
 from gateway.errors import Unsendable
 from gateway.handlers import Route
@@ -56,13 +57,11 @@ def make_event(name: str, keys: dict[str, Any], *, redelivered: bool) -> Event:
     return event
 
 
-@dataclass(frozen=True, slots=True)
-class Close:
+class Close(Struct, frozen=True):
     """The bot ends the scope."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """A method of the Bot API, for the conversation's protocol to compose."""
 
     method: str
@@ -74,8 +73,12 @@ NEUTRAL_CALLS = {"send_message": "send_message", "edit_message": "edit_message_t
 
 def read_sent(protocol: str, event: Event) -> Close | Call | Outbound:
     """What an event that an application sends asks for. Raises Unsendable with the mend."""
-    prefix, _, verb = _type_of(event).partition(".")
-    params = {key: value for key, value in event.items() if key != "type"}
+    kind = event.get("type") if isinstance(event, dict) else None
+    if not isinstance(kind, str) or "." not in kind:
+        raise Unsendable("An event is a dict with a 'type' such as 'telegram.message'.")
+    prefix, _, verb = str(kind).partition(".")
+    params = dict(event)
+    del params["type"]
     if prefix not in (protocol, LINGUA_FRANCA, "chat"):
         raise Unsendable(
             f"{event['type']!r} cannot be sent in a {protocol} scope: its type begins with "
@@ -95,12 +98,6 @@ def read_sent(protocol: str, event: Event) -> Close | Call | Outbound:
         f"{event['type']!r} is no event of the chat dialect: send chat.send_message, chat.edit_message, chat.typing, "
         "chat.ask_human or chat.close."
     )
-
-
-def _type_of(event: Event) -> str:
-    if not isinstance(event, dict) or not isinstance(event.get("type"), str) or "." not in event["type"]:
-        raise Unsendable("An event is a dict with a 'type' such as 'telegram.message'.")
-    return str(event["type"])
 
 
 def _ask_human(params: dict[str, Any]) -> Outbound:

@@ -57,6 +57,12 @@ def test_chat_topic_and_connection_come_from_the_conversation(
     assert (got.method, got.params, got.error) == (method, expected, "")
 
 
+@given(st.text(), st.sampled_from([CHAT, TOPIC, BUSINESS, {}]))
+def test_a_mere_text_is_composed_at_once_as_it_is_at_length(text: str, address: dict[str, Any]) -> None:
+    at_length = composed("send_message", {"text": text, "ref": None}, address)
+    assert composed("send_message", {"text": text}, address) == at_length
+
+
 @pytest.mark.parametrize(
     ("method", "params", "kind", "text"),
     [

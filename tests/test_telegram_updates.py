@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from telegram import Update
 
 from gateway.fields import clean, dump
-from gateway.telegram import wire
+from gateway.telegram import common, wire
 from gateway.telegram.kinds import ALL_KINDS, RESERVED, allowed_updates
-from gateway.telegram.updates import parse
+from gateway.telegram.updates import parse, parse_any
 from gateway.types import Inbound
 from tests.hostile_updates import hostile
 from tests.telegram_stand_in import unhurried
@@ -294,3 +294,35 @@ def test_what_is_asked_for() -> None:
     ]  # fmt: skip
     assert allowed_updates({"later_kind"})[-1] == "later_kind"
     assert allowed_updates(None) == list(ALL_KINDS)
+
+
+PLAIN_USER = st.fixed_dictionaries(
+    {"id": st.integers(-(2**63), 2**63 - 1) | st.integers()},
+    optional={name: st.text() | st.just("x" * 300) | st.none() for name in ("first_name", "last_name", "username")}
+    | {"language_code": st.text(max_size=40), "is_bot": st.booleans(), "is_premium": st.just(True), "title": st.text()},
+)
+PLAIN_CHAT = st.fixed_dictionaries(
+    {"id": st.integers(-(2**63), 2**63 - 1), "type": st.sampled_from(["private", "group", "", "x" * 300])},
+    optional={"title": st.text(), "username": st.text(), "photo": st.just({})},
+)
+PLAIN = st.fixed_dictionaries(
+    {"message_id": st.integers(-1, 2), "from": PLAIN_USER, "chat": PLAIN_CHAT, "text": st.text() | st.just("\ud800\0")},
+    optional={"date": st.integers(), "caption": st.text(), "is_topic_message": st.booleans()},
+)
+
+
+@given(PLAIN, st.integers(-2, 2**64))
+def test_what_is_read_in_one_step_is_what_it_is_at_length(content: dict[str, Any], update_id: int) -> None:
+    update = {"update_id": update_id, "message": content}
+    assert parse("bot", update) == parse_any("bot", update)
+
+
+@given(st.randoms(use_true_random=False))
+def test_no_spoilt_update_is_read_otherwise_in_one_step(chance: random.Random) -> None:
+    update = wire.decode(hostile(chance, 7))
+    assert parse("bot", update) == parse_any("bot", update)
+
+
+def test_plain_words_are_read_in_one_step() -> None:
+    """Else it would be of no use, and nothing else would tell."""
+    assert common.parse("telegram", "bot", {"update_id": 7, "message": message()}) is not None

@@ -20,6 +20,9 @@ def compose(
     method: str, params: Mapping[str, Any], *, address: Mapping[str, Any], event: Mapping[str, Any] | None
 ) -> Outbound:
     """As ProtocolServer.compose. Raises Unsendable."""
+    text = params.get("text")
+    if method == "send_message" and len(params) == 1 and type(text) is str and "chat_id" in address and text.strip():
+        return Outbound("message", method, {"text": text, **address}, text)  # What would come out below, at once.
     if not methods.NAME.fullmatch(method) or len(method) > methods.LONGEST_NAME:
         raise Unsendable(f"{method!r} is no method of the Bot API in snake case, such as send_photo.")
     if method == "send_message" and params.get("files"):

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from gateway import nodes
-from gateway.telegram import kinds, media, people, wire
+from gateway.telegram import common, kinds, media, people, wire
 from gateway.telegram.people import Malformed, Place, identifier
 from gateway.types import Inbound, Outbound
 
@@ -15,6 +15,10 @@ KIND_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 def parse(bot: str, update: dict[str, Any]) -> Inbound:
     """Never raises: what nobody understands becomes an Inbound of the bot's own conversation with its `error` set."""
+    return common.parse(PROTOCOL, bot, update) or parse_any(bot, update)
+
+
+def parse_any(bot: str, update: dict[str, Any]) -> Inbound:
     kind = find_kind(update)
     try:
         return _parse(bot, kind, update)
