@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import traceback
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -36,6 +37,7 @@ ASKING = (Kind.MESSAGE, Kind.BUTTON)
 RETRY_SECONDS = 1.0
 SPEC_VERSION = "1.0"
 SHUTDOWN_SECONDS = 2.0
+LOOK_SECONDS = 0.01
 SHUTDOWN = InRow(0, 0, Kind.DISCONNECT, "disconnect", {"code": "shutdown"}, "", 0)
 """The one event that is no row: it ends the instance, and the scope goes on in the next process."""
 
@@ -65,13 +67,13 @@ class Lane:
     @property
     def idle(self) -> bool:
         """Nothing here that could not be made again from the rows."""
-        still = self._pump is None and self._instance is None and not self._queue and not self._ending
+        still = not self.at_work and self._instance is None and not self._queue and not self._ending
         return still and not (self._place is not None and self._place.busy)
 
     @property
     def at_work(self) -> bool:
         """Rows are being fed: whoever settles the last one sets the clock."""
-        return self._pump is not None
+        return self._pump is not None or self.in_hand is not None
 
     @property
     def alive(self) -> bool:
@@ -119,8 +121,24 @@ class Lane:
         self.wake()
 
     def wake(self) -> None:
-        if self._pump is None and not self._is_ending:
+        if not self.at_work and not self._is_ending:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        if self._queue and self._is_usual(self._queue[0]):
+            row = self.in_hand = self._queue.pop(0)
+            try:
+                self._begin_straight(row)
+            except Exception as error:
+                self._go_patiently(_fail(error))
+        else:
             self._pump = asyncio.create_task(self._run())
+
+    def _go_on_or_rest(self) -> None:
+        if (self._queue or self._left_in_rows) and not self._is_ending:
+            self._go_on()
+        else:
+            self.engine.lanes.rest(self)
 
     @property
     def _is_ending(self) -> bool:
@@ -140,9 +158,80 @@ class Lane:
     def ids(self) -> dict[str, str]:
         return {"conversation": self.uuid, "bot": self.bot, "protocol": self.protocol}
 
-    async def _run(self) -> None:
+    # The common course: begun, handled, settled. It takes no task, which would be a good part of what the loop has to
+    # do for a message. As soon as anything is not as usual, a task goes on from there.
+
+    def _is_usual(self, row: InRow) -> bool:
+        return not row.feedings and row.kind != Kind.DISCONNECT and self.engine.quarantine.is_over
+
+    def _begin_straight(self, row: InRow) -> None:
+        if begun := self._still_taken(row):
+            self._offer_straight(row, begun)
+        else:
+            self.engine.submit(self._beginning(row)).add_done_callback(partial(self._has_begun, row, self._ends))
+
+    def _has_begun(self, row: InRow, ends: int, begin: "asyncio.Future[Begun]") -> None:
+        if begin.cancelled() or begin.exception() is not None:
+            self._go_patiently(begin)
+        elif not begin.result().fed:
+            self.in_hand = None
+            self._go_on_or_rest()
+        elif ends != self._ends:
+            self._go_patiently(self._feed(row))
+        else:
+            self.engine.deadlines.clear(self.pk)
+            self._offer_straight(row, begin.result())
+
+    def _offer_straight(self, row: InRow, begun: Begun) -> None:
+        try:
+            offered = self._hand_over(row, begun)
+        except Exception as error:
+            self._go_patiently(_fail(error))
+            return
+        if isinstance(offered, Outcome):
+            self._go_patiently(self._feed(row, offered))
+        else:
+            offered.add_done_callback(self._handled)
+
+    def _handled(self, offered: "asyncio.Future[Outcome]") -> None:
+        row, outcome = self.in_hand, offered.result()
+        if row is None or (self._abandoned and isinstance(outcome.error, asyncio.CancelledError)):
+            self.in_hand = None
+            return
+        try:
+            self._handed_back(row)
+            if self._is_plain(outcome):
+                settle = Settle(row, Status.DONE, self.engine.timeout, session=outcome.session)
+                self.engine.submit(settle).add_done_callback(self._settled)
+            else:
+                self._go_patiently(self._feed(row, outcome))
+        except Exception as error:
+            self._go_patiently(_fail(error))
+
+    def _is_plain(self, outcome: Outcome) -> bool:
+        closing = self._instance is not None and self._instance.closing
+        return outcome.begun and outcome.error is None and not outcome.ended and not closing
+
+    def _settled(self, settled: "asyncio.Future[bool]") -> None:
+        if settled.cancelled() or settled.exception() is not None:
+            self._go_patiently(settled)
+            return
+        self._tick_if(settled.result())
+        self.in_hand = None
+        self._go_on_or_rest()
+
+    def _go_patiently(self, first: Awaitable[object]) -> None:
+        self._pump = asyncio.create_task(self._run(first))
+
+    # Everything else
+
+    async def _run(self, first: Awaitable[object] | None = None) -> None:
+        """`first`: what is left to do for the row in hand."""
         about.set(self.ids)
         try:
+            if first is not None:
+                await first
+                self.in_hand = None
             while not self._is_ending:
                 if not self._queue and self._left_in_rows:
                     await self._reload()
@@ -166,10 +255,7 @@ class Lane:
         finally:
             self.in_hand = None
             self._pump = None
-        if (self._queue or self._left_in_rows) and not self._is_ending:
-            self.wake()
-        else:
-            self.engine.lanes.rest(self)
+        self._go_on_or_rest()
 
     async def _reload(self) -> None:
         """More rows than fit in memory stayed where they are; the rows are the queue."""
@@ -202,15 +288,17 @@ class Lane:
         apology = self._apology() if row.kind in ASKING else None
         self._tick_if(await self.engine.submit(Settle(row, Status.DEAD, self.engine.timeout, error, apology=apology)))
 
-    async def _feed(self, row: InRow) -> None:
+    async def _feed(self, row: InRow, outcome: Outcome | None = None) -> None:
+        """`outcome`: of the first instance, if it has had it already."""
         error: BaseException | None = None
         for _ in range(MOST_INSTANCES):
-            begun = await self._begin(row)
-            if not begun.fed:
-                if row.kind == Kind.DISCONNECT:
-                    self.dispose()
-                return
-            outcome = await self._offer(row, begun)
+            if outcome is None:
+                begun = await self._begin(row)
+                if not begun.fed:
+                    if row.kind == Kind.DISCONNECT:
+                        self.dispose()
+                    return
+                outcome = await self._offer(row, begun)
             if self._abandoned and isinstance(outcome.error, asyncio.CancelledError):
                 return  # The process stops: the row stays in hand, and the next one feeds it again.
             if outcome.begun:
@@ -218,26 +306,45 @@ class Lane:
                 return
             error = outcome.error or error
             await self._next_instance(outcome)
+            outcome = None
         error = error or RuntimeError("The application ends before it takes an event")
         await self._settle(row, Outcome(begun=True, error=error))
 
-    async def _begin(self, row: InRow) -> Begun:
+    def _still_taken(self, row: InRow) -> Begun | None:
+        """What it was taken in hand with as it came, unless its scope has ended since."""
         taken, self._taken = self._taken, None
-        if row.begun is not None and taken == (row.pk, self._ends):
-            self.engine.deadlines.clear(self.pk)
-            return row.begun
+        if row.begun is None or taken != (row.pk, self._ends):
+            return None
+        self.engine.deadlines.clear(self.pk)
+        return row.begun
+
+    async def _begin(self, row: InRow) -> Begun:
+        if begun := self._still_taken(row):
+            return begun
         while True:
             ends = self._ends
-            fresh = self._instance is None or not self._instance.alive
-            # What was taken in hand as it came has had its courtesy.
-            courtesy, neutral = self._courtesy(row), not row.begun and (self._name(row) or "").startswith("chat.")
-            begun = await self.engine.submit(Begin(row, fresh, courtesy, neutral))
+            begun = await self.engine.submit(self._beginning(row))
             if ends != self._ends and begun.fed:
                 continue  # The scope ended while this was being written: the row opens the next one.
             self.engine.deadlines.clear(self.pk)
             return begun
 
+    def _beginning(self, row: InRow) -> Begin:
+        fresh = self._instance is None or not self._instance.alive
+        # What was taken in hand as it came has had its courtesy.
+        neutral = not row.begun and (self._name(row) or "").startswith("chat.")
+        return Begin(row, fresh, self._courtesy(row), neutral)
+
     async def _offer(self, row: InRow, begun: Begun) -> Outcome:
+        offered = self._hand_over(row, begun)
+        if isinstance(offered, Outcome):
+            return offered
+        outcome = await offered
+        self._handed_back(row)
+        return outcome
+
+    def _hand_over(self, row: InRow, begun: Begun) -> "Outcome | asyncio.Future[Outcome]":
+        """To the instance, which is started if there is none."""
         if self.route is None:
             return Outcome(begun=True, error=self._no_application())
         name = self._name(row)
@@ -250,15 +357,14 @@ class Lane:
             return Outcome(begun=False)  # It ended while the row was marked: the next one must know who is talking.
         if self._instance is None or not self._instance.alive:
             self._instance = self._start(begun, self.route)
+        event = dialect.make_event(name, row.event, redelivered=row.feedings > 0)
         self.engine.slow.began(self)
         self.engine.recorder.begin(row.pk)
-        try:
-            event = dialect.make_event(name, row.event, redelivered=row.feedings > 0)
-            outcome = await self._instance.offer(row, event)
-        finally:
-            self.engine.slow.ended(self)
+        return self._instance.offer(row, event)
+
+    def _handed_back(self, row: InRow) -> None:
+        self.engine.slow.ended(self)
         self.engine.recorder.end(row.pk)
-        return outcome
 
     def _no_application(self) -> Exception:
         return LookupError(f"The application map has no {self.protocol!r} application for the path /{self.bot}/")
@@ -491,7 +597,7 @@ class Lane:
         """The instance ends, the scope does not: its session stays as last settled."""
         instance = self._instance
         name = dialect.feeding_name(self.protocol, "disconnect", self.route) if self.route else None
-        if instance is not None and instance.alive and name and self._pump is None:
+        if instance is not None and instance.alive and name and not self.at_work:
             event = dialect.make_event(name, SHUTDOWN.event, redelivered=False)
             await asyncio.wait([instance.offer(SHUTDOWN, event)], timeout=SHUTDOWN_SECONDS)
         self._abandoned = True
@@ -499,15 +605,19 @@ class Lane:
 
     async def abandon(self) -> None:
         """As if the process died: what is in hand is not settled. Only while the engine is draining."""
-        pump = self._pump
+        pump, self._abandoned = self._pump, True
         if pump is not None:
             pump.cancel()
             await asyncio.wait([pump])
         self.dispose()
 
     async def until_settled(self) -> None:
-        if self._pump is not None:
-            await asyncio.wait([self._pump])
+        while self.at_work:
+            await (asyncio.sleep(LOOK_SECONDS) if self._pump is None else asyncio.wait([self._pump]))
+
+
+async def _fail(error: Exception) -> None:
+    raise error
 
 
 def apology_text() -> str:
