@@ -133,6 +133,8 @@ class Writer:
         self._committed = committed
         self._jobs: deque[Job] = deque()
         self._soon: asyncio.TimerHandle | None = None
+        # uvloop's handles do not always know when they are due: what is due at once is no timer there.
+        self._soon_at = 0.0
         self._wake = threading.Condition()
         self._urgent = False
         self._stopping = self._given_up = False
@@ -193,10 +195,10 @@ class Writer:
     def _wake_within(self, seconds: float) -> None:
         when = self._loop.time() + seconds
         if self._soon is not None:
-            if self._soon.when() <= when:
+            if self._soon_at <= when:
                 return
             self._soon.cancel()
-        self._soon = self._loop.call_at(when, self._wake_up)
+        self._soon, self._soon_at = self._loop.call_at(when, self._wake_up), when
 
     def _wake_up(self) -> None:
         self._soon = None

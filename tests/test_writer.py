@@ -283,3 +283,29 @@ async def test_a_clock_that_was_set_back_while_it_was_down_lengthens_no_scope(st
     engine = await start(ChattyBotConsumer.as_asgi(), CONVERSATION_TIMEOUT=0.5)
     await until_closed()
     assert not (await conversation()).open
+
+
+class Rounding:
+    """A loop as uvloop is: what is due in less than half a millisecond is no timer, and knows no time."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
+
+    def call_at(self, when: float, callback: Any) -> asyncio.Handle:
+        return self._loop.call_soon(callback)
+
+
+async def test_a_timer_that_knows_no_time_keeps_nothing_from_its_commit(
+    start: StartEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = await start(ChattyBotConsumer.as_asgi())
+    chat = Chat(engine, 1)
+    await chat.says("hi")
+    pk = (await conversation()).pk
+    monkeypatch.setattr(engine.writer, "_loop", Rounding(asyncio.get_running_loop()))
+    words = Outbound("message", "send_message", {"text": "more"}, "more")
+    said = [engine.say_later(Say(pk, words)) for _ in range(3)]
+    await asyncio.gather(*said)
