@@ -10,7 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from queue import SimpleQueue
 from typing import Any, Protocol, TypeVar, cast
 
 from django.db import (
@@ -22,6 +22,7 @@ from django.db import (
     connection,
     transaction,
 )
+from msgspec import Struct, field
 
 from gateway import node, patience
 from gateway.errors import LeaseLost, NotReady
@@ -64,8 +65,7 @@ class Operation(Protocol[T_co]):
     def apply(self, group: Group) -> T_co: ...
 
 
-@dataclass(slots=True)
-class Job:
+class Job(Struct, eq=False):
     operation: Operation[Any]
     future: "asyncio.Future[Any]"
     result: Any = None
@@ -88,8 +88,7 @@ class _Nothing:
         """Does nothing, in its turn."""
 
 
-@dataclass(slots=True)
-class Attempt:
+class Attempt(Struct, eq=False):
     """A transaction that was begun. `group` is there from just before its commit."""
 
     transaction: str
@@ -131,12 +130,14 @@ class Writer:
     def __init__(self, loop: asyncio.AbstractEventLoop, committed: Callable[[Group], None]) -> None:
         self._loop = loop
         self._committed = committed
+        # The loop appends to the queue, the thread takes from it: only who puts others in its place needs the lock.
         self._jobs: deque[Job] = deque()
-        self._soon: asyncio.TimerHandle | None = None
+        self._taking = threading.Lock()
+        self._bell: SimpleQueue[None] = SimpleQueue()
+        self._rung = self._more = False
+        self._soon: asyncio.Handle | None = None
         # uvloop's handles do not always know when they are due: what is due at once is no timer there.
         self._soon_at = 0.0
-        self._wake = threading.Condition()
-        self._urgent = False
         self._stopping = self._given_up = False
         self.memory = self._memory = Memory()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
@@ -170,13 +171,8 @@ class Writer:
 
     def submit(self, operation: Operation[T]) -> "asyncio.Future[T]":
         """Queues the operation; the future has its result once it is committed, or the error that undid it alone."""
-        future: asyncio.Future[T] = self._loop.create_future()
-        with self._wake:
-            if self._stopping:
-                raise NotReady("The gateway is stopping.")
-            self._jobs.append(Job(operation, future))
-            self._urgent = True
-            self._wake.notify()
+        future = self._queue(operation)
+        self._ring()
         if self._soon is not None:  # What could wait goes along.
             self._soon.cancel()
             self._soon = None
@@ -184,31 +180,39 @@ class Writer:
 
     def submit_soon(self, operation: Operation[T], within: float = SOON_SECONDS) -> "asyncio.Future[T]":
         """The same of what can wait for so many seconds: whatever comes in that time shares its transaction."""
-        future: asyncio.Future[T] = self._loop.create_future()
-        with self._wake:
-            if self._stopping:
-                raise NotReady("The gateway is stopping.")
-            self._jobs.append(Job(operation, future))
-        self._wake_within(within)
+        future = self._queue(operation)
+        if not self._rung:  # Else it goes along with what was submitted before.
+            self._ring_within(within)
         return future
 
-    def _wake_within(self, seconds: float) -> None:
+    def _queue(self, operation: Operation[T]) -> "asyncio.Future[T]":
+        if self._stopping:
+            raise NotReady("The gateway is stopping.")
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._jobs.append(Job(operation, future))
+        return future
+
+    def _ring(self) -> None:
+        """Once for all that the thread has not taken yet."""
+        if not self._rung:
+            self._rung = True
+            self._bell.put(None)
+
+    def _ring_within(self, seconds: float) -> None:
         when = self._loop.time() + seconds
         if self._soon is not None:
             if self._soon_at <= when:
                 return
             self._soon.cancel()
-        self._soon, self._soon_at = self._loop.call_at(when, self._wake_up), when
+        self._soon, self._soon_at = self._loop.call_at(when, self._ring_now), when
 
-    def _wake_up(self) -> None:
+    def _ring_now(self) -> None:
         self._soon = None
-        with self._wake:
-            self._urgent = True
-            self._wake.notify()
+        self._ring()
 
     def drop_cancelled(self) -> None:
         """Forgets what nobody waits for any more: while the database is away that would fill the queue."""
-        with self._wake:
+        with self._taking:
             self._jobs = deque(job for job in self._jobs if not job.future.cancelled())
 
     async def written(self) -> None:
@@ -217,9 +221,8 @@ class Writer:
 
     async def stop(self) -> None:
         """Writes what is waiting, then ends the thread; where the database is away, without waiting for it."""
-        with self._wake:
-            self._stopping = True
-            self._wake.notify()
+        self._stopping = True
+        self._bell.put(None)
         await self._loop.run_in_executor(None, self._thread.join, STOP_SECONDS)
         left = sum(not job.future.done() for job in list(self._jobs))
         if left or self._thread.is_alive():
@@ -236,12 +239,15 @@ class Writer:
         connection.close()
 
     def _take(self) -> list[Job]:
-        with self._wake:
-            while not (self._urgent and self._jobs) and not self._stopping:
-                self._wake.wait()
-            jobs = [self._jobs.popleft() for _ in range(min(len(self._jobs), LARGEST_GROUP))]
-            self._urgent = bool(self._jobs)
-            return jobs
+        """What waits once the bell has rung. Nothing: the writer stops, and nothing is left."""
+        while not (self._more and self._jobs) and not self._stopping:
+            self._bell.get()
+            # Before the queue is looked at: whoever appends after that rings again.
+            self._rung, self._more = False, True
+        with self._taking:
+            waiting = len(self._jobs)
+            self._more = waiting > LARGEST_GROUP
+            return [self._jobs.popleft() for _ in range(min(waiting, LARGEST_GROUP))]
 
     def _commit(self, jobs: list[Job]) -> None:
         try:
