@@ -12,7 +12,7 @@ from gateway.errors import Denied
 from gateway.models import UNSETTLED, Bot, Conversation, Direction, Message, Status
 from gateway.parts import ALL
 
-FRESH_SECONDS = 5.0
+FRESH_SECONDS = 6.0
 
 Parts = frozenset[int]
 

@@ -25,8 +25,9 @@ logger = logging.getLogger(__name__)
 Heard = Callable[[int, Written | None], None]
 Called = Callable[[set[int], bool], None]
 LOOK_SECONDS = 1.0
-# A row is stamped before its transaction commits: look a little further back than the last time.
-OVERLAP_SECONDS = 5.0
+# A row is stamped before its transaction commits, and not at each change of the same second: look a little further back
+# than the last time.
+OVERLAP_SECONDS = 6.0
 # More than these are not named to the database: it tells all, and what nobody follows is left out here.
 MOST_NAMED = 200
 # How long what nobody fetches is kept.

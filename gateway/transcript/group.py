@@ -3,14 +3,14 @@
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 from uuid import UUID
 
 from django.db import models
 from django.utils import timezone
+from msgspec import Struct, field
 
 from gateway.errors import Deleted, Denied
 from gateway.fields import clean
@@ -29,6 +29,12 @@ from gateway.transcript.rows import (
 from gateway.types import Person, Receipt, Rich
 
 WORDS = (Kind.MESSAGE, Kind.BUTTON)
+UNSEEN = (Status.NOTE, Status.FAILED, Status.DEAD)
+SPOKEN = ("seq", "last", "last_at")
+# Looked up once: an enumeration's member costs as much as the rest of a line.
+UNKNOWN = Status.UNKNOWN.value
+# A conversation's `changed_at` is moved no more often: its index need not be written anew for each row.
+STEP = timedelta(seconds=1)
 REMEMBERED = 100_000
 KEPT_CONVERSATIONS = 20_000
 KEPT_UPDATES = 10_000
@@ -41,8 +47,7 @@ Key = tuple[str, str, str]
 """Protocol, bot, and the conversation's own key."""
 
 
-@dataclass(slots=True)
-class Memory:
+class Memory(Struct, eq=False):
     """What the writer remembers between groups, to ask the database less. Forgotten whenever a group fails.
 
     `conversations` are as this process has last written or read them; the database is asked in each transaction whether
@@ -105,8 +110,7 @@ def _forget_oldest(kept: dict[Any, Any], most: int) -> None:
             del kept[old]
 
 
-@dataclass(slots=True)
-class Written:
+class Written(Struct, eq=False):
     """All that a group has changed in a conversation, which it took from rev `before` to `rev`. `rows`: the new ones
     and those that were loaded, whole, and changed by nobody any more; `patches`: of others, by key, what has changed.
     """
@@ -117,8 +121,7 @@ class Written:
     patches: dict[int, dict[str, Any]] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class Left:
+class Left(Struct, eq=False):
     """What waits in a conversation, oldest first: rows without an end state; answers. Not `whole`: there is more."""
 
     conversation: ConversationRow
@@ -127,8 +130,7 @@ class Left:
     whole: bool
 
 
-@dataclass(slots=True)
-class Wants:
+class Wants(Struct, eq=False):
     """What the operations of a group will need, so that each kind is loaded at once. `free`: keys of conversations of
     which it matters whether anything is unsettled; `left`: those of which all that waits is wanted."""
 
@@ -174,9 +176,9 @@ class Group:
         self._created: dict[Key, ConversationRow] = {}
         self._met: dict[Key, ContactRow] = {}
         self._changed: dict[int, ConversationRow] = {}
-        self._written: dict[int, tuple[ConversationRow, Written]] = {}
+        self._touched: list[ConversationRow] = []
         self._others: dict[tuple[type[models.Model], int], dict[str, Any]] = defaultdict(dict)
-        self._messages: dict[int, dict[str, Any]] = defaultdict(dict)
+        self._messages: dict[int, dict[str, Any]] = {}
         self._updates: dict[tuple[int, int], Message] = {}
         self._clients: dict[tuple[int, str], Message] = {}
         memory.refresh()
@@ -333,12 +335,11 @@ class Group:
         """Changes any loaded row but a message; written at the end."""
         for name, value in fields.items():
             setattr(row, name, value)
-        if row.pk is None:
-            return
         if isinstance(row, ConversationRow):
             row.changed.update(fields)
-            self._changed[row.pk] = row
-        else:
+            if row.pk is not None:
+                self._changed[row.pk] = row
+        elif row.pk is not None:
             model = Contact if isinstance(row, ContactRow) else type(row)
             self._others[model, row.pk] |= fields
             if model is Contact and self.memory.contacts.get(row.pk) is not row:
@@ -387,12 +388,13 @@ class Group:
             **fields,
         )
         message.text, message.name = clean(message.text), clean(message.name)[:256]
-        if message.kind in WORDS and message.status not in (Status.NOTE, Status.FAILED, Status.DEAD):
-            seq = conversation.seq + 1
-            self.alter(conversation, seq=seq, last=message.text or _named(message.rich), last_at=self.now)
-            message.seq, message.seen_rev = seq, message.rev
+        if message.kind in WORDS and message.status not in UNSEEN:
+            message.seq = conversation.seq = conversation.seq + 1
+            message.seen_rev = message.rev
+            conversation.last, conversation.last_at = message.text or _named(message.rich), self.now
+            conversation.changed.update(SPOKEN)
         self.added.append(message)
-        self._written[id(conversation)][1].rows.append(message)
+        conversation.written.rows.append(message)
         if conversation.unsettled is not None and message.status in UNSETTLED:
             conversation.unsettled.add(-len(self.added))  # Until it has a key.
         return message
@@ -407,8 +409,8 @@ class Group:
         for name, value in fields.items():
             setattr(message, name, value)
         if message.pk is not None:
-            self._messages[message.pk] |= fields
-        rows = self._written[id(conversation)][1].rows
+            self._change_columns(message.pk, fields)
+        rows = conversation.written.rows
         if all(row is not message for row in rows):
             rows.append(message)
 
@@ -417,16 +419,22 @@ class Group:
 
     def change_status(self, conversation: ConversationRow, pk: int, status: Status, **fields: Any) -> None:
         """Changes a row that was not loaded."""
-        fields = {"status": status, "rev": self.advance(conversation), **fields}
+        fields["status"], fields["rev"] = status, self.advance(conversation)
         self._note_move(conversation, pk, fields)
-        self._messages[pk] |= fields
-        self._written[id(conversation)][1].patches[pk] = self._messages[pk]
+        conversation.written.patches[pk] = self._change_columns(pk, fields)
+
+    def _change_columns(self, pk: int, fields: dict[str, Any]) -> dict[str, Any]:
+        """To be written at the end. Gives all that is to be of that row."""
+        before = self._messages.setdefault(pk, fields)
+        if before is not fields:
+            before |= fields
+        return before
 
     def _note_move(self, conversation: ConversationRow, pk: int, fields: dict[str, Any]) -> None:
-        status = fields["status"]
-        self.moved.append((conversation, pk, status, "unknowns" in fields or status == Status.UNKNOWN))
-        if conversation.unsettled is not None:
-            (conversation.unsettled.add if status in UNSETTLED else conversation.unsettled.discard)(pk)
+        status, unsettled = fields["status"], conversation.unsettled
+        self.moved.append((conversation, pk, status, "unknowns" in fields or status == UNKNOWN))
+        if unsettled is not None:
+            (unsettled.add if status in UNSETTLED else unsettled.discard)(pk)
 
     def status_of(self, message: Message) -> str:
         """With what this group has changed and not written yet."""
@@ -470,12 +478,21 @@ class Group:
 
     def advance(self, conversation: ConversationRow, **fields: Any) -> int:
         """Changes what watchers of the conversation are to see. Returns its new rev."""
-        rev = conversation.rev + 1
-        if id(conversation) not in self._written:
-            self._written[id(conversation)] = conversation, Written(conversation.rev, rev)
-        self.alter(conversation, rev=rev, changed_at=self.now, **fields)
-        self._written[id(conversation)][1].rev = rev
+        if conversation.written is None:
+            self._touch(conversation)
+        rev = conversation.rev = conversation.written.rev = conversation.rev + 1
+        conversation.changed.add("rev")
+        if fields:
+            self.alter(conversation, **fields)
         return rev
+
+    def _touch(self, conversation: ConversationRow) -> None:
+        conversation.written = Written(conversation.rev, conversation.rev)
+        self._touched.append(conversation)
+        if conversation.pk is not None:
+            self._changed[conversation.pk] = conversation
+        if self.now - conversation.changed_at > STEP:
+            self.alter(conversation, changed_at=self.now)
 
     # What came before
 
@@ -512,9 +529,10 @@ class Group:
         for place, message in enumerate(self.added, start=1):
             self._note_added(place, message)
         self.news = {pk: conversation.rev for pk, conversation in self._changed.items()}
-        self.written = {conversation.pk: written for conversation, written in self._written.values()}
         for conversation in self._changed.values():
             conversation.stamp = self._stamp
+        for conversation in self._touched:
+            self.written[conversation.pk], conversation.written = conversation.written, None
         for (model, pk), fields in self._others.items():
             model._base_manager.filter(pk=pk).update(**fields)
         _forget_oldest(self.memory.updates, KEPT_UPDATES)

@@ -4,11 +4,11 @@ A twin is made from its model's columns at import, so that a new column is in it
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import field, make_dataclass
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from django.contrib.auth import get_user_model
 from django.db import models
+from msgspec import defstruct, field
 
 from gateway.models import Bot, Contact, Conversation, Message
 from gateway.types import Person
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         bot: Bot
         newcomer: "ContactRow | None"
         changed: set[str]
+        written: Any
         stamp: str
         unsettled: set[int] | None
         person: Person | None
@@ -37,9 +38,9 @@ def _default(column: Any) -> Any:
 
 def _twin(model: type[models.Model], **more: Any) -> Any:
     """`pk`, the other columns by their attributes' names, and `more`."""
-    columns = [(_attribute(column), object, _default(column)) for column in model._meta.concrete_fields]
-    extra = [(name, object, default) for name, default in more.items()]
-    return make_dataclass(f"{model.__name__}Row", [*columns, *extra], slots=True, eq=False)
+    columns = [(_attribute(column), Any, _default(column)) for column in model._meta.concrete_fields]
+    extra = [(name, Any, default) for name, default in more.items()]
+    return defstruct(f"{model.__name__}Row", [*columns, *extra], eq=False)
 
 
 def _attribute(column: Any) -> str:
@@ -54,19 +55,21 @@ if not TYPE_CHECKING:
             bot=None,
             newcomer=None,
             changed=field(default_factory=set),
+            written=None,
             stamp="",
             unsettled=None,
             person=None,
-        )
+        ),
+        eq=False,
     ):
-        """`newcomer`: its contact, as long as that is new too. `changed`: columns to be written. `stamp`: what proves
+        """`newcomer`: its contact, as long as that is new too. `changed`: columns to be written. `written`: what the
+        group in hand has changed, as group.py's Written. `stamp`: what proves
         it current (PostgreSQL). `unsettled`: its inbound rows without an end state, None where nobody has asked.
         `person`: as Memory's `people`.
 
         `contact` and `holder` are the models', asked for anew each time: for what people do now and then.
         """
 
-        __slots__ = ()
         state = Conversation.state
 
         @property

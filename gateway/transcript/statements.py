@@ -124,14 +124,13 @@ def insert(base: Database, table: Table[R], rows: Sequence[R], changes: Sequence
 
 def changes_of_rows(base: Database, table: Table[Any], rows: Iterable[Any]) -> Iterator[Change]:
     """What has changed of each, together of all that changed the same columns."""
-    alike: dict[tuple[str, ...], list[Any]] = defaultdict(list)
+    alike: dict[frozenset[str], list[Any]] = defaultdict(list)
     for one in rows:
         if one.changed:
-            alike[tuple(sorted(one.changed))].append(one)
-            one.changed = set()
-    for attributes, some in alike.items():
-        get, encoders = _reading(type(base), table, (*attributes, "pk"))
-        names = tuple(table.fields[name].column for name in attributes)
+            alike[frozenset(one.changed)].append(one)
+            one.changed.clear()
+    for changed, some in alike.items():
+        names, get, encoders = _reading_changed(type(base), table, changed)
         yield Change(table, names, [_values(get, encoders, one) for one in some])
 
 
@@ -145,6 +144,14 @@ def changes_of_columns(base: Database, table: Table[Any], changes: Mapping[int, 
         for values in rows:
             _encode(encoders, values)
         yield Change(table, tuple(table.fields[name].column for name in attributes), rows)
+
+
+@lru_cache(maxsize=1000)
+def _reading_changed(
+    kind: type[Database], table: Table[Any], changed: frozenset[str]
+) -> tuple[tuple[str, ...], Any, list[tuple[int, Any]]]:
+    attributes = sorted(changed)
+    return tuple(table.fields[name].column for name in attributes), *_reading(kind, table, (*attributes, "pk"))
 
 
 @lru_cache(maxsize=1000)
