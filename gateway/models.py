@@ -282,8 +282,9 @@ class Message(models.Model):
             models.UniqueConstraint(
                 fields=["conversation", "seq"], condition=Q(seq__isnull=False), name="message_seq_once"
             ),
+            # Also what finds all that was said to a row: what has no ordinal is in it, and equal to nothing.
             models.UniqueConstraint(
-                fields=["cause", "ordinal", "attempt"], condition=Q(ordinal__isnull=False), name="message_said_once"
+                fields=["cause", "ordinal", "attempt"], condition=Q(cause__isnull=False), name="message_said_once"
             ),
             models.UniqueConstraint(
                 fields=["announced", "conversation"],
@@ -296,7 +297,6 @@ class Message(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["conversation", "rev"], name="message_rev"),
             models.Index(fields=["author"], condition=Q(author__isnull=False), name="message_author"),
-            models.Index(fields=["cause"], condition=Q(cause__isnull=False), name="message_cause"),
             models.Index(
                 fields=["conversation", "id"], condition=Q(status__in=["received", "in_hand"]), name="message_inbox"
             ),

@@ -10,8 +10,12 @@ from django.db.migrations.operations.base import Operation
 FIRST = {"gateway": 11, "gateway_web": 3}
 """Those before them belong to 0.1, which nobody runs beside anything older."""
 ADDING = (migrations.CreateModel, migrations.AddIndex, migrations.RemoveIndex, migrations.AlterModelOptions)
-LOOKED_AT = {("gateway", "0011_beats_and_owners", "owner")}
-"""Columns that are altered in a way that the release before does not notice."""
+ALTERING = (migrations.AlterField, migrations.RemoveConstraint, migrations.AddConstraint)
+LOOKED_AT = {
+    ("gateway", "0011_beats_and_owners", "owner"),
+    ("gateway", "0012_one_index_for_what_was_said", "message_said_once"),
+}
+"""Columns and keys that are altered in a way that the release before does not notice."""
 
 
 def breaks(label: str, name: str, operation: Operation) -> str:
@@ -23,9 +27,13 @@ def breaks(label: str, name: str, operation: Operation) -> str:
     if isinstance(operation, migrations.AddField):
         field: Any = operation.field
         return "" if field.null or field.has_db_default() or field.many_to_many else f"{operation.name} has no default"
-    if isinstance(operation, migrations.AlterField) and (label, name, operation.name) in LOOKED_AT:
+    if isinstance(operation, ALTERING) and (label, name, _altered(operation)) in LOOKED_AT:
         return ""
     return f"{type(operation).__name__} changes what the release before writes"
+
+
+def _altered(operation: Any) -> str:
+    return str(operation.constraint.name if isinstance(operation, migrations.AddConstraint) else operation.name)
 
 
 @pytest.mark.django_db
@@ -44,6 +52,7 @@ def test_migrations_only_add() -> None:
     ("operation", "why"),
     [
         (migrations.RemoveField("node", "beat"), "RemoveField"),
+        (migrations.RemoveConstraint("message", "message_seq_once"), "RemoveConstraint"),
         (migrations.RenameField("node", "beat", "tick"), "RenameField"),
         (migrations.RunSQL("DROP TABLE gateway_node"), "RunSQL"),
         (migrations.DeleteModel("node"), "DeleteModel"),
