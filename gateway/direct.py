@@ -44,6 +44,8 @@ class Serving:
         self._context = contextvars.copy_context()
         self._begin, self._handle = self._way(consumer)
         self._busy = False
+        self._early = instance.early
+        self._fed: Fed | None = None
         self._waiting: list[tuple[Event, Fed | None]] = []
         self._bridged: list[asyncio.Task[Any]] = []
         self._listener: asyncio.Task[None] | None = None
@@ -91,6 +93,8 @@ class Serving:
     # In a task
 
     def _begin_task(self, event: Event, fed: Fed | None) -> None:
+        if fed is not None:
+            fed.tells = True
         self.task = self._loop.create_task(self._run_task(event, fed), context=self._context)
 
     async def _run_task(self, event: Event, fed: Fed | None) -> None:
@@ -107,7 +111,15 @@ class Serving:
     # In a thread
 
     def _begin_in_thread(self, event: Event, fed: Fed | None) -> None:
+        self._fed = fed
+        self._early.began(self)
         self._place.start(partial(self._run, event, fed))
+
+    def take_long(self) -> None:
+        """What it has said leaves, and what it says from now on leaves at once."""
+        if self._fed is not None:
+            self._fed.tells = True
+            self._instance.say_all(self._fed)
 
     def _run(self, event: Event, fed: Fed | None) -> None:
         error: BaseException | None = None
@@ -118,7 +130,18 @@ class Serving:
         except BaseException as raised:
             error = bearable(raised)
         with contextlib.suppress(RuntimeError):  # The loop has ended meanwhile.
-            self._loop.call_soon_threadsafe(self._end_one, fed, error)
+            self._loop.call_soon_threadsafe(self._end_in_thread, fed, error)
+
+    def _end_in_thread(self, fed: Fed | None, error: BaseException | None) -> None:
+        self._early.ended(self)
+        self._fed = None
+        if fed is not None:
+            fed.tells = True  # A thread of the handler's own may still say something.
+            try:
+                self._instance.say_all(fed)
+            except Exception as unsaid:
+                error = error or unsaid
+        self._end_one(fed, error)
 
     def _prepare_thread(self) -> None:
         """So that `async_to_sync` in a handler finds the gateway's loop, as behind Channels' own bridge."""

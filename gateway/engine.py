@@ -24,6 +24,7 @@ from gateway.announcer import Announcer
 from gateway.conversations import Lanes
 from gateway.deadlines import Deadlines
 from gateway.direct import make_direct
+from gateway.early import Early
 from gateway.errors import Deleted, NotReady
 from gateway.fields import clean
 from gateway.figures import Figures
@@ -112,6 +113,7 @@ class Engine:
         self.announcer = Announcer(self, lambda: None if self._node is None else self._node.pk)
         self.housekeeping = Housekeeping(self)
         self.deadlines = Deadlines()
+        self.early = Early(asyncio.get_running_loop())
         self.protocols: dict[str, ProtocolServer] = {}
         self.quarantine = Quarantine()
         self.bots = frozenset({"bot", *settings.TELEGRAM_BOTS})

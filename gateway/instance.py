@@ -19,6 +19,7 @@ from channels.routing import get_default_application
 
 from gateway.bot_tasks import harmless, of_a_bot
 from gateway.dialect import Close
+from gateway.early import Early
 from gateway.errors import NotReady, Unsendable
 from gateway.fields import dump
 from gateway.logs import about
@@ -51,15 +52,18 @@ class Outcome:
 
 
 class Fed:
-    """A row on its way through one instance."""
+    """A row on its way through one instance. `said`: what its handler has said in a thread and the loop has not taken
+    yet; `tells`: it is to be told of every word."""
+
+    __slots__ = ("_ordinal", "begun", "event", "outcome", "row", "said", "sends", "tells")
 
     def __init__(self, row: InRow, event: Event, outcome: "asyncio.Future[Outcome]") -> None:
         self.row = row
         self.event = event
         self.outcome = outcome
-        self.begun = False
-        self.sends = 0
-        self._said = 0
+        self.begun = self.tells = False
+        self.said: list[Asked] = []
+        self.sends = self._ordinal = 0
 
     def begin(self) -> None:
         self.begun = True
@@ -67,8 +71,8 @@ class Fed:
         logs_row.set(self.row.pk)
 
     def next_ordinal(self) -> int:
-        self._said += 1
-        return self._said
+        self._ordinal += 1
+        return self._ordinal
 
     def settle(self, outcome: Outcome) -> None:
         if not self.outcome.done():
@@ -131,6 +135,7 @@ class Instance:
         say: Callable[["Instance", Asked, Fed | None], None],
         over: Callable[["Instance", BaseException | None], None],
         *,
+        early: Early,
         is_consumer: bool,
         most_sends: int,
         application: Application | None = None,
@@ -143,6 +148,7 @@ class Instance:
         self._compose = compose
         self._say = say
         self._over = over
+        self.early = early
         self._is_consumer = is_consumer
         self._most_sends = most_sends
         self._sends = 0
@@ -219,7 +225,10 @@ class Instance:
             raise Unsendable(
                 f"The bot has sent {self._most_sends} things in {within}, as many as it may (HANDLER_SENDS_MAX)."
             )
-        self._say(self, self._compose(event, fed), fed)
+        asked = self._compose(event, fed)
+        if fed is not None:
+            self.say_all(fed)
+        self._say(self, asked, fed)
         if sends % SENDS_A_TURN == 0:
             await asyncio.sleep(0)  # Nothing else in here waits: a long answer would keep the loop from the others.
 
@@ -230,12 +239,17 @@ class Instance:
             bounce(event)
             return
         fed.sends += 1
-        asked = self._compose(event, fed)
-        self._loop.call_soon_threadsafe(self._say_in_turn, asked, fed)
+        fed.said.append(self._compose(event, fed))
+        # Asked afterwards: whoever sets it looks at what has been said after that.
+        if fed.tells:
+            self._loop.call_soon_threadsafe(self.say_all, fed)
 
-    def _say_in_turn(self, asked: Asked, fed: Fed) -> None:
-        with contextlib.suppress(NotReady):  # Its handler is not settled either, and the next process feeds it again.
-            self._say(self, asked, fed)
+    def say_all(self, fed: Fed) -> None:
+        """What its handler has said in a thread."""
+        said, fed.said = fed.said, []
+        for asked in said:
+            with contextlib.suppress(NotReady):  # Its handler is not settled either: the next process feeds it again.
+                self._say(self, asked, fed)
 
     def _count_sends(self, fed: Fed | None) -> int:
         """How often it has sent within the event in hand; with nothing in hand, within a minute."""

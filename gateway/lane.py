@@ -392,6 +392,7 @@ class Lane:
             self._compose,
             self._say,
             self._over,
+            early=self.engine.early,
             is_consumer=route.consumer is not None,
             most_sends=self.engine.most_sends,
             application=self.engine.application,

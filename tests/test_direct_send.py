@@ -1,6 +1,7 @@
 """A sync handler is called, and what it sends goes its way, without Channels' bridges; and nothing else changes."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
@@ -255,3 +256,25 @@ async def test_a_broken_connection_fails_one_call_of_an_async_bot(
     for text in ("ask", "spoil", "ask"):
         await chat.says(text)
     assert await chat.heard(3) == ["ask", "spoil", "ask"]
+
+
+class Lingering(SyncConsumer):
+    """Has more to say than its first word, and takes its time."""
+
+    def telegram_message(self, event: Any) -> None:
+        self.send({"type": "telegram.message", "text": "at once"})
+        time.sleep(1.0)
+        self.send({"type": "telegram.message", "text": "later"})
+        time.sleep(1.0)
+        self.send({"type": "telegram.message", "text": "at the end"})
+
+
+async def test_what_a_slow_handler_says_leaves_early(start: StartEngine) -> None:
+    chat = Chat(await start(Lingering.as_asgi()), 1)
+    await chat.says("a")
+    began, at = time.monotonic(), []
+    for count in (1, 2, 3):
+        await chat.heard(count)
+        at.append(time.monotonic() - began)
+    assert at[0] < 0.9 < at[1] < 1.9 < at[2]
+    assert await chat.heard(3) == ["at once", "later", "at the end"]
