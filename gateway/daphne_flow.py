@@ -6,6 +6,7 @@ from typing import Any
 
 from gateway.flow import CUT_SECONDS, LOOK_SECONDS, SLOW_SECONDS, Patience, kernel_holds, report_slow
 from gateway.types import Event
+from gateway.waiting import Inbox
 
 HELD_EVENTS = 16
 HELD_BYTES = 128 * 1024
@@ -90,7 +91,7 @@ class Outflow:
         self._written, self._give_up = _nothing_written, _nobody_told
 
 
-class Inflow(asyncio.Queue[Event]):
+class Inflow(Inbox[Event]):
     """What a client has sent and the application has not taken. `hold` is called when that is enough for now, and
     `let_go` when there is room again."""
 
@@ -101,17 +102,17 @@ class Inflow(asyncio.Queue[Event]):
         self._hold = hold
         self._let_go = let_go
 
-    def _put(self, event: Event) -> None:
-        super()._put(event)
+    def put_nowait(self, event: Event) -> None:
+        super().put_nowait(event)
         self._bytes += size_of(event)
-        if not self._full and (self.qsize() >= HELD_EVENTS or self._bytes >= HELD_BYTES):
+        if not self._full and (len(self._items) >= HELD_EVENTS or self._bytes >= HELD_BYTES):
             self._full = True
             self._hold()
 
-    def _get(self) -> Event:
-        event: Event = super()._get()
+    async def get(self) -> Event:
+        event = await super().get()
         self._bytes -= size_of(event)
-        if self._full and self.qsize() <= HELD_EVENTS // 4 and self._bytes <= HELD_BYTES // 2:
+        if self._full and len(self._items) <= HELD_EVENTS // 4 and self._bytes <= HELD_BYTES // 2:
             self._full = False
             self._let_go()
         return event

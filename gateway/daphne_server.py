@@ -18,6 +18,7 @@ from gateway.daphne_sockets import BoundedSocket, bound
 from gateway.flow import SERVED, Gone
 from gateway.lifespan_player import LifespanPlayer, StartFailed
 from gateway.types import Application, Event, Receive, Scope, Send
+from gateway.waiting import Inbox
 
 logger = logging.getLogger(__name__)
 
@@ -69,10 +70,10 @@ class GatewayServer(Server):
         except Gone:
             logger.debug("An application wrote to a reader that had gone.")
 
-    def create_application(self, protocol: Any, scope: Scope) -> asyncio.Queue[Event]:
+    def create_application(self, protocol: Any, scope: Scope) -> Inbox[Event]:
         """As Daphne's own, with a queue that a client cannot fill at will."""
         socket = isinstance(protocol, BoundedSocket)
-        events = Inflow(protocol.hold, protocol.let_go) if socket else asyncio.Queue[Event]()
+        events: Inbox[Event] = Inflow(protocol.hold, protocol.let_go) if socket else Inbox()
         served = {"write": protocol.write} if socket else {}
         whole = {"asgi": {"version": "3.0"}, **scope, "extensions": {SERVED: served}}
         application = self.application(whole, events.get, partial(self.handle_reply, protocol))

@@ -14,6 +14,7 @@ from websockets.frames import CloseCode, Frame, Opcode
 from websockets.server import ServerProtocol
 
 from gateway.flow import FLOODING, FRAME_BYTES, FRAME_TOO_LARGE, counts
+from gateway.waiting import Gate, Inbox
 
 FRAGMENTS = 1024
 PINGS = 200
@@ -68,12 +69,19 @@ class BoundedSocket(WebSocketsSansIOProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.conn = Parser(max_size=FRAME_BYTES, logger=logging.getLogger("uvicorn.error"))
+        self.queue: Inbox[ASGIReceiveEvent] = Inbox()  # type: ignore[assignment]
+        self.writable = Gate()  # type: ignore[assignment]
         self._unparsed = bytearray()
 
     def data_received(self, data: bytes) -> None:
         if not self._deaf:
             self._unparsed += data
             self._parse()
+
+    def start_keepalive(self) -> None:
+        """The socket is open. Nobody asks any more what the handshake was, and it is three kilobytes."""
+        super().start_keepalive()
+        del self.request, self.response
 
     async def receive(self) -> ASGIReceiveEvent:
         event = await super().receive()

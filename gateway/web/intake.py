@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -23,12 +23,16 @@ logger = logging.getLogger(__name__)
 WAITING_FRAMES = 64
 GROUP_FRAMES = 32
 Words = Message | Button
+Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
 
 
 class Intake:
-    """The words of one socket. While a group of them is committed, the next ones gather."""
+    """The words of one socket. While a group of them is committed, the next ones gather. Who is silent has no task.
 
-    def __init__(self, live: Live, bot: str, visitor: UUID, answer: Callable[[str], None]) -> None:
+    `spawn`: begins a task that ends with the socket.
+    """
+
+    def __init__(self, live: Live, bot: str, visitor: UUID, answer: Callable[[str], None], spawn: Spawn) -> None:
         self.conversation: int | None = None
         self.person = Person(str(visitor))
         self._live = live
@@ -36,7 +40,10 @@ class Intake:
         self.room: Room | None = None
         self._visitor = visitor
         self._answer = answer
-        self._waiting: asyncio.Queue[Words] = asyncio.Queue(WAITING_FRAMES)
+        self._spawn = spawn
+        self._waiting: list[Words] = []
+        self._taking: asyncio.Task[None] | None = None
+        self._room: asyncio.Future[None] | None = None
 
     @property
     def engine(self) -> "Engine":
@@ -44,22 +51,26 @@ class Intake:
 
     async def put(self, words: Words) -> None:
         """Waits where too much waits already: then the client is read no faster than its words are committed."""
-        await self._waiting.put(words)
+        while len(self._waiting) >= WAITING_FRAMES:
+            self._room = asyncio.get_running_loop().create_future()
+            await self._room
+        self._waiting.append(words)
+        if self._taking is None:
+            self._taking = self._spawn(self._take())
 
-    async def run(self) -> None:
-        while True:
-            group = [await self._waiting.get()]
-            while len(group) < GROUP_FRAMES and not self._waiting.empty():
-                group.append(self._waiting.get_nowait())
-            try:
-                await self._accept(group)
-            finally:
-                for _ in group:
-                    self._waiting.task_done()
+    async def _take(self) -> None:
+        while self._waiting:
+            group = self._waiting[:GROUP_FRAMES]
+            del self._waiting[:GROUP_FRAMES]
+            if self._room is not None and not self._room.done():
+                self._room.set_result(None)
+            await self._accept(group)
+        self._taking = None
 
-    async def until_accepted(self) -> None:
-        """What was taken in is committed, also where the visitor has closed the page right after it."""
-        await self._waiting.join()
+    async def until_accepted(self, seconds: float | None = None) -> None:
+        """What was taken in is committed, also where the visitor has closed the page right after it; or time is up."""
+        if self._taking is not None:
+            await asyncio.wait({self._taking}, timeout=seconds)
 
     async def _accept(self, group: Sequence[Words]) -> None:
         try:

@@ -44,7 +44,7 @@ class Talk:
         self.born_as: int | None = None
         self.rev = 0
         self.reader = Reader(socket, 0)
-        self.intake = Intake(live, bot, visitor, socket.offer)
+        self.intake = Intake(live, bot, visitor, socket.offer, socket.spawn)
         self.asides = Asides(socket, self)
 
 
@@ -226,7 +226,6 @@ class PublicChatConsumer(Socket):
             await self.put(frames.operator(standing.operator))
         talk.reader.last, talk.recent = max(since, 0), hello.recent
         talk.welcomed = True
-        self.spawn(talk.intake.run())
         born_as = standing.pk if standing else talk.born_as
         if born_as is not None:
             self.born(born_as)
@@ -267,10 +266,8 @@ class PublicChatConsumer(Socket):
         self._give_places_back()
 
     async def ended(self) -> None:
-        if self._talk is not None and self._tasks:
-            accepted = asyncio.create_task(self._talk.intake.until_accepted())
-            await asyncio.wait({accepted}, timeout=FINISH_SECONDS)
-            accepted.cancel()
+        if self._talk is not None:
+            await self._talk.intake.until_accepted(FINISH_SECONDS)
 
     def left(self) -> None:
         if self._talk is not None:

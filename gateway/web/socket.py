@@ -57,12 +57,12 @@ class Socket(AsyncConsumer):
     vocabulary: ClassVar[Vocabulary]
     scope: Scope
     tag: str
-    finished: asyncio.Event
+    finished: asyncio.Future[None]
     _send: Send
     _put_on_line: Callable[[str], bool] | None
     _ending: asyncio.Future[None]
     _tasks: "set[asyncio.Task[None]]"
-    _unwritten: deque[tuple[str | Begun, int]]
+    _unwritten: "deque[tuple[str | Begun, int]] | tuple[()]" = ()
     _unwritten_bytes: int = 0
     _writer: "asyncio.Task[None] | None" = None
     _over: bool = False
@@ -151,6 +151,7 @@ class Socket(AsyncConsumer):
             self._write_later(Begun(sending, waits_for), text)
 
     def _write_later(self, what: "str | Begun", text: str) -> None:
+        self._unwritten = self._unwritten or deque()  # An empty one takes more room than all the rest of a socket's.
         self._unwritten.append((what, sys.getsizeof(text)))
         self._unwritten_bytes += sys.getsizeof(text)
         if self._writer is None:
@@ -162,7 +163,7 @@ class Socket(AsyncConsumer):
                 what, size = self._unwritten.popleft()
                 await (self._send({"type": "websocket.send", "text": what}) if isinstance(what, str) else what)
                 self._unwritten_bytes -= size
-            self._writer = None
+            self._unwritten, self._writer = (), None
         except Exception:
             self._end()
 
@@ -188,7 +189,6 @@ class Socket(AsyncConsumer):
         self._send = send
         self._put_on_line = (scope.get("extensions") or {}).get(flow.SERVED, {}).get("write")
         self._ending = asyncio.get_running_loop().create_future()
-        self._unwritten = deque()
         self._tasks = set()
         await receive()
         reason = await self.refusal()
@@ -201,7 +201,7 @@ class Socket(AsyncConsumer):
         await self._run(receive, send)
 
     async def _run(self, receive: Receive, send: Send) -> None:
-        self.finished = asyncio.Event()
+        self.finished = asyncio.get_running_loop().create_future()
         reader = asyncio.create_task(self._read(receive))
         reader.add_done_callback(lambda _: self._end())
         open_sockets.add(self)
@@ -266,7 +266,7 @@ class Socket(AsyncConsumer):
 
     def _stop_writing(self) -> None:
         """Whoever waits for room waits no longer."""
-        self._unwritten.clear()
+        self._unwritten = ()
         if self._writer is not None:
             self._writer.cancel()
 
@@ -278,7 +278,7 @@ class Socket(AsyncConsumer):
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         self.left()
-        self.finished.set()
+        self.finished.set_result(None)
 
 
 async def close_all(seconds: float) -> None:
@@ -286,11 +286,8 @@ async def close_all(seconds: float) -> None:
     ending = tuple(open_sockets)
     for socket in ending:
         socket.end(frames.GOING_AWAY)
-    waiting = [asyncio.ensure_future(socket.finished.wait()) for socket in ending]
-    if waiting:
-        _, late = await asyncio.wait(waiting, timeout=seconds)
-        for future in late:
-            future.cancel()
+    if ending:
+        await asyncio.wait({socket.finished for socket in ending}, timeout=seconds)
 
 
 async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
