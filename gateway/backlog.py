@@ -70,7 +70,8 @@ class Stream:
 @dataclass(slots=True, eq=False)
 class Lane:
     """What goes to one chat. `conversations` had rows here; of what they have to say, some is `left` in the table.
-    `leaving`: another process delivers the rest. `marking`: after which its rows in the table can be found."""
+    `leaving`: another process delivers the rest. `begun`: somebody has it in hand. `marking`: after which its rows in
+    the table can be found."""
 
     stream: Stream
     key: str
@@ -80,11 +81,13 @@ class Lane:
     left: bool = False
     missed: bool = False
     leaving: bool = False
+    begun: bool = False
     marking: "asyncio.Future[bool] | None" = None
 
 
 class Backlog:
-    """`begin(lane)` is called for each new lane, which lasts until `forget`. `rows`: what is held here."""
+    """`begin(lane)` is called for each new lane once there is something in it. It lasts until `forget`. `rows`: what is
+    held here."""
 
     def __init__(self, engine: "Engine", begin: Callable[[Lane], None]) -> None:
         self._engine = engine
@@ -143,6 +146,7 @@ class Backlog:
         if marking is not None and row.part in self._mine and not self._closed:
             lane = self._home(self._stream(row.protocol, row.bot, announcement=row.announcement), row)
             lane.left, lane.marking = True, marking
+            self._begin_with(lane)
 
     def _put(self, row: OutRow) -> None:
         if self._closed:
@@ -175,6 +179,7 @@ class Backlog:
             lane.left = lane.missed = True
         else:
             self._append(lane, row)
+        self._begin_with(lane)
 
     def _append(self, lane: Lane, row: OutRow) -> None:
         self.rows[row.pk] = row
@@ -188,6 +193,7 @@ class Backlog:
                 stream = self._stream(home.protocol, home.bot, announcement=False)
                 lane = self._home(stream, home)
                 lane.left = lane.missed = True
+                self._begin_with(lane)
 
     def stay(self, parts: frozenset[int]) -> None:
         """They stay with this process after all: what comes goes on in the lanes whose last call is still under way."""
@@ -212,8 +218,12 @@ class Backlog:
         place = stream.protocol, stream.bot, stream.announcement, key
         if place not in self._lanes:
             self._lanes[place] = Lane(stream, key, part)
-            self._begin(self._lanes[place])
         return self._lanes[place]
+
+    def _begin_with(self, lane: Lane) -> None:
+        if not lane.begun:
+            lane.begun = True
+            self._begin(lane)
 
     def forget(self, lane: Lane) -> None:
         del self._lanes[lane.stream.protocol, lane.stream.bot, lane.stream.announcement, lane.key]

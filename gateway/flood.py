@@ -229,6 +229,12 @@ class Clocks:
         self._take_bots(now, turn)
         return True
 
+    def take(self, chat: str, rank: int, *, counts: bool = True) -> None:
+        """As `turn`, where it has just been found ready."""
+        turn, now = Turn(rank, counts), self._time()
+        self._chat(chat).take(now, turn)
+        self._take_bots(now, turn)
+
     def _is_ready(self, chat: Chat, turn: Turn, now: float) -> bool:
         if self._waiters or chat.turns or chat.is_taken(turn.rank) or chat.free_at(turn) > now:
             return False

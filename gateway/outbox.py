@@ -1,15 +1,19 @@
 """Queued rows → outside. One lane a chat, and one more for its announcements: in order inside, never waiting for each
 other but for the clocks of flood.py.
 
-A call is marked durably before it is made. What was under way when the line or the process died is unknown: it is
-made again unless the bot or the message asks for at most once. backlog.py holds what waits.
+A call is marked durably before it is made. Where nothing keeps it, it goes straight (straight.py); what has to wait, is
+no single call, or is answered by anything but yes, is for a task with patience, here. What was under way when
+the line or the process died is unknown: it is made again unless the bot or the message asks for at most once.
+backlog.py holds what waits.
 """
 
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import Context
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import DatabaseError
@@ -23,8 +27,9 @@ from gateway.logs import about, event
 from gateway.logs import row as logs_row
 from gateway.models import Kind, Sender, Status
 from gateway.protocols import ProtocolServer
+from gateway.straight import Straight
 from gateway.transcript import Mark, MoveChat, OutRow, PartSent
-from gateway.types import Delivery, Outbound
+from gateway.types import Delivery, Outbound, Sent
 from gateway.writer import Operation
 
 if TYPE_CHECKING:
@@ -33,6 +38,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+Rest = Callable[[], Awaitable[float | None]]
+"""What is left to be done for a row. Gives the seconds to wait then; None: the row has its end state."""
 
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 60.0
@@ -52,6 +59,7 @@ class Outbox:
         self._doubts: dict[tuple[str, str], Doubts] = {}
         self._running: dict[Lane, asyncio.Task[None]] = {}
         self._pausing: set[asyncio.Task[None]] = set()
+        self._straight = Straight(self)
         self._open = asyncio.Event()
         self._promised: set[str] = set()
         self._closed = False
@@ -121,12 +129,15 @@ class Outbox:
         lanes = [lane for lane in self._backlog.lanes() if lane.part in parts]
         for lane in lanes:
             lane.leaving = True
-        tasks = {self._running[lane] for lane in lanes if lane in self._running}
-        for task in tasks & self._pausing:
+        for task in self._tasks(lanes) & self._pausing:
             task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=seconds)
-        return frozenset(lane.part for lane in lanes if lane in self._running)
+        deadline = self._engine.time() + seconds
+        while (busy := self._tasks(lanes) | self._straight.until_over(lanes)) and self._engine.time() < deadline:
+            await asyncio.wait(busy, timeout=max(deadline - self._engine.time(), 0))
+        return frozenset(lane.part for lane in lanes if lane in self._running or lane in self._straight)
+
+    def _tasks(self, lanes: Iterable[Lane]) -> set[asyncio.Task[None]]:
+        return {self._running[lane] for lane in lanes if lane in self._running}
 
     async def drain(self, seconds: float) -> None:
         """Delivers what can be delivered now; what has to wait for its time stays queued in its rows."""
@@ -136,36 +147,78 @@ class Outbox:
         self._closed = True
         self._backlog.close()
         # A call that is cut off is one that nobody knows the outcome of: those under way may finish.
-        if busy := self._busy():
+        while (busy := self._busy()) and self._engine.time() < deadline:
             await asyncio.wait(busy, timeout=max(deadline - self._engine.time(), 0))
+        for lane in self._straight.give_up():
+            self._backlog.forget(lane)
         tasks = list(self._running.values())
         for task in tasks:
             task.cancel()
         if tasks:  # What was marked and not called is put back.
             await asyncio.wait(tasks, timeout=DRAIN_STEP_SECONDS)
 
-    def _busy(self) -> set[asyncio.Task[None]]:
-        return set(self._running.values()) - self._pausing
+    def _busy(self) -> "set[asyncio.Task[None] | asyncio.Future[None]]":
+        waiting = set(self._running.values()) - self._pausing
+        return waiting | self._straight.until_over(self._backlog.lanes())
 
-    def _begin(self, lane: Lane) -> None:
-        self._running[lane] = asyncio.create_task(self._run(lane))
-
-    def _protocol(self, row: OutRow) -> ProtocolServer:
+    def protocol_of(self, row: OutRow) -> ProtocolServer:
         return self._engine.protocols[row.protocol]
 
-    async def _run(self, lane: Lane) -> None:
+    def first_of(self, lane: Lane) -> OutRow | None:
+        return self._rows.get(lane.rows[0]) if lane.rows else None
+
+    def may_call(self, lane: Lane) -> bool:
+        return self._open.is_set() and self._goes_on(lane) and not self._engine.may_be_dead
+
+    def turn_of(self, row: OutRow) -> tuple[int, bool]:
+        """Its rank, and whether it puts words into its chat."""
+        return _rank(row), row.kind != Kind.CALL
+
+    def _begin(self, lane: Lane) -> None:
+        if not self._straight.takes(lane):
+            self._running[lane] = asyncio.create_task(self._run(lane), context=Context())
+
+    def take_over(self, lane: Lane, row: OutRow, chat: str, rest: Rest) -> None:
+        """From the straight way: `rest` is what is left to be done for its first row."""
+        job = self._run(lane, partial(self._finish, row, chat, rest))
+        self._running[lane] = asyncio.create_task(job, context=Context())
+
+    def over(self, lane: Lane) -> None:
+        """From the straight way: its first row has its end."""
+        self._backlog.done(lane)
+        if self._goes_on(lane):
+            self._begin(lane)
+        else:
+            self._backlog.forget(lane)
+
+    def _goes_on(self, lane: Lane) -> bool:
+        return bool(lane.rows or lane.left) and not self._closed and not lane.leaving
+
+    async def _run(self, lane: Lane, rest: Rest | None = None) -> None:
         about.set(lane.stream.about)
+        straight = False
         try:
             if not self._open.is_set():
                 await self._open.wait()
-            while (lane.rows or lane.left) and not self._closed and not lane.leaving:
+            while rest is not None or (self._goes_on(lane) and not straight):
                 try:
-                    await self._advance(lane)
+                    await self._advance(lane, rest)
                 except Exception as error:
                     await self._recover(lane, error)
+                rest, straight = None, self._straight.takes(lane)
         finally:
             self._running.pop(lane, None)
-            self._backlog.forget(lane)
+            if not straight:
+                self._backlog.forget(lane)
+
+    async def _finish(self, row: OutRow, chat: str, rest: Rest) -> float | None:
+        logs_row.set(row.pk)
+        try:
+            return await rest()
+        except KeyError:  # Deleted with its conversation.
+            return None
+        finally:
+            self.clocks_of(row).free(chat)
 
     async def _recover(self, lane: Lane, error: Exception) -> None:
         """Its rows are in the table, and are read again."""
@@ -177,15 +230,17 @@ class Outbox:
         self._backlog.put_back(lane)
         await self._pause(RETRY_SECONDS)
 
-    async def _advance(self, lane: Lane) -> None:
+    async def _advance(self, lane: Lane, rest: Rest | None) -> None:
         if not lane.rows:
             await self._backlog.reload(lane)
             return
         row = self._rows[lane.rows[0]]
         pause: float | None = row.due_in
-        if row.due_in > 0:
+        if rest is not None:
+            pause = await rest()
+        elif row.due_in > 0:
             # It may be a wait that the outside has asked of a process before this one.
-            self._clocks_of(row).park(self._chat(row), row.due_in)
+            self.clocks_of(row).park(self.chat_of(row), row.due_in)
             row.due_in = 0.0
         else:
             pause = await self._send(row)
@@ -211,10 +266,10 @@ class Outbox:
             with self._waiting():
                 await asyncio.sleep(seconds)
 
-    def _chat(self, row: OutRow) -> str:
-        return self._protocol(row).chat(row.method, row.params, row.address)
+    def chat_of(self, row: OutRow) -> str:
+        return self.protocol_of(row).chat(row.method, row.params, row.address)
 
-    def _clocks_of(self, row: OutRow) -> Clocks:
+    def clocks_of(self, row: OutRow) -> Clocks:
         return self._clocks_for(row.protocol, row.bot)
 
     def _clocks_for(self, protocol: str, bot: str) -> Clocks:
@@ -236,10 +291,10 @@ class Outbox:
         """Waits for its turn and makes the call. Returns the seconds to wait then; None: the row has its end state."""
         logs_row.set(row.pk)
         target = await self._patiently(leaving.target, row) if row.kind == Kind.EDIT and row.ref else None
-        clocks, chat = self._clocks_of(row), self._chat(row)
+        clocks, chat = self.clocks_of(row), self.chat_of(row)
         await self._turn(row, clocks, chat)
         try:
-            if self._closed or self._chat(self._rows[row.pk]) != chat:
+            if self._closed or self.chat_of(self._rows[row.pk]) != chat:
                 return 0.0  # It goes elsewhere meanwhile.
             asked = self._engine.time()
             if row.marked:
@@ -248,11 +303,11 @@ class Outbox:
                 return None
             if self._engine.may_be_dead or self._engine.time() - asked > self._engine.members.patience:
                 # Somebody else may have this row by now; whoever has not the lease any more cannot write this.
-                await self._commit(Mark(row, Status.QUEUED))
+                await self.commit(Mark(row, Status.QUEUED))
                 return 0.0
             row = self._rows[row.pk]  # Its words may have been replaced just before they were marked.
             if (seconds := clocks.parked(chat)) > 0:
-                await self._commit(Mark(row, Status.QUEUED, due_in=seconds))
+                await self.commit(Mark(row, Status.QUEUED, due_in=seconds))
                 return 0.0
             return await self._call(row, chat, target)
         except KeyError:  # Deleted with its conversation.
@@ -261,19 +316,23 @@ class Outbox:
             clocks.free(chat)
 
     async def _turn(self, row: OutRow, clocks: Clocks, chat: str) -> None:
-        rank, counts = _rank(row), row.kind != Kind.CALL
+        rank, counts = self.turn_of(row)
         if clocks.take_at_once(chat, rank, counts=counts):
             return
         if row.marked:  # Something has come between: its call is not under way.
-            await self._commit(Mark(row, Status.QUEUED))
+            await self.commit(Mark(row, Status.QUEUED))
             row.marked = False
         with self._waiting():
             await clocks.turn(chat, rank, counts=counts)
 
     async def _call(self, row: OutRow, chat: str, target: int | None) -> float | None:
-        clocks = self._clocks_of(row)
+        return await self.called(row, chat, partial(self.protocol_of(row).deliver, self.delivery(row, chat, target)))
+
+    async def called(self, row: OutRow, chat: str, outcome: Callable[[], Awaitable[Sent]]) -> float | None:
+        """Writes what becomes of its call. Returns as `_send`."""
+        clocks = self.clocks_of(row)
         try:
-            sent = await self._protocol(row).deliver(self._delivery(row, chat, target))
+            sent = await outcome()
         except Flooded as error:
             self._doubts_of(row).answered(row.pk)
             self.floods += 1
@@ -282,7 +341,7 @@ class Outbox:
             await self._again(row, str(error), seconds)
             return 0.0  # The clocks know how long.
         except _NotYet:
-            await self._commit(Mark(row, Status.QUEUED))
+            await self.commit(Mark(row, Status.QUEUED))
             return 0.0
         except Later as error:
             return await self._later(row, error)
@@ -299,21 +358,33 @@ class Outbox:
             logger.exception("Message %s could not be delivered.", row.pk)
             await self._fail(row, f"Could not be delivered ({type(error).__name__})")
         else:
-            self._answered(row)
-            reports = self._handles(row, "result")
-            mark = Mark(row, Status.SENT, external_id=sent.id, result=sent.result, reports=reports)
-            await self._end(row, mark, chat)
+            mark = self.succeeded(row, sent)
+            try:
+                marking = self.submit_end(row, mark, chat)
+            except NotReady:
+                await self.commit(mark)
+            else:
+                await self.commit(mark, attempt=marking)
         return None
 
-    async def _end(self, row: OutRow, mark: Mark, chat: str) -> None:
+    def succeeded(self, row: OutRow, sent: Sent) -> Mark:
+        self._answered(row)
+        return Mark(row, Status.SENT, external_id=sent.id, result=sent.result, reports=self._handles(row, "result"))
+
+    def submit_end(self, row: OutRow, mark: Mark, chat: str) -> "asyncio.Future[Any]":
         """What waits behind it is marked in the same transaction: with one of its own, each would wait for two."""
         waiting = self._next(row, chat)
-        ahead = None if waiting is None else asyncio.ensure_future(self._mark_ahead(waiting))
-        try:
-            await self._commit(mark, at_once=ahead is None and self._is_awaited(row))
-        finally:
-            if ahead is not None:
-                await ahead
+        if waiting is not None:
+            ahead = self._engine.submit_in_company(Mark(waiting, Status.SENDING))
+            ahead.add_done_callback(partial(self._marked_ahead, waiting))
+        elif not self._is_awaited(row):
+            return self._engine.submit_in_company(mark)
+        return self._engine.submit(mark)
+
+    def _marked_ahead(self, row: OutRow, marking: "asyncio.Future[bool]") -> None:
+        """Before the other one's end is heard of, which was asked for later. Where it fails, its turn marks it."""
+        if marking.exception() is None and row.pk in self._rows:
+            self._rows[row.pk].marked = marking.result()
 
     def _next(self, row: OutRow, chat: str) -> OutRow | None:
         """What can be called as soon as that row has its end. One that is sent at most once is in doubt for no longer
@@ -321,38 +392,30 @@ class Outbox:
         found = self._backlog.behind(row)
         if found is None or found.marked or found.due_in > 0 or found.at_most_once or self._closed:
             return None
-        if found.announcement or found.kind == Kind.EDIT or not chat or self._chat(found) != chat:
+        if found.announcement or found.kind == Kind.EDIT or not chat or self.chat_of(found) != chat:
             return None
-        lets = self._clocks_of(row).lets_another(chat, _rank(found), counts=found.kind != Kind.CALL)
+        lets = self.clocks_of(row).lets_another(chat, _rank(found), counts=found.kind != Kind.CALL)
         return found if lets and not self._engine.may_be_dead else None
-
-    async def _mark_ahead(self, row: OutRow) -> None:
-        try:
-            marked = await self._engine.submit(Mark(row, Status.SENDING))
-        except (DatabaseError, NotReady, KeyError):
-            return  # It is marked when its turn has come.
-        if row.pk in self._rows:
-            self._rows[row.pk].marked = marked
 
     def _is_awaited(self, row: OutRow) -> bool:
         """Whether something waits for the end of this row: the next one, the bot's handler of its result, a stop."""
         return bool(row.ref) or self._closed or self._engine.stopping or not self._backlog.is_last(row)
 
     def _answered(self, row: OutRow) -> None:
-        self._clocks_of(row).let_in()
+        self.clocks_of(row).let_in()
         self._doubts_of(row).answered(row.pk)
 
     async def _fail(self, row: OutRow, reason: str, *, blocked: bool = False, gone: bool = False) -> None:
         reports, farewell = self._handles(row, "result"), self._handles(row, "disconnect")
         mark = Mark(row, Status.FAILED, reason, reports=reports, blocked=blocked, gone=gone, farewell=farewell)
-        await self._commit(mark)
+        await self.commit(mark)
 
-    async def _commit(self, operation: Operation[Any], *, at_once: bool = True) -> None:
-        """Of what has happened outside: it cannot be undone, so it is written however long that takes."""
-        submit = self._engine.submit if at_once else self._engine.submit_in_company
+    async def commit(self, operation: Operation[Any], *, attempt: "asyncio.Future[Any] | None" = None) -> None:
+        """Of what has happened outside: it cannot be undone, so it is written however long that takes. `attempt`: the
+        first one, where it was made already."""
         while True:
             try:
-                await submit(operation)
+                await (attempt or self._engine.submit(operation))
                 return
             except KeyError:
                 raise
@@ -362,6 +425,7 @@ class Outbox:
             except Exception as error:
                 logger.exception("What became of a message could not be written (%s).", type(error).__name__)
                 operation = _plainer(operation)
+            attempt = None
             await asyncio.sleep(RETRY_SECONDS)
 
     def _handles(self, row: OutRow, method: str) -> bool:
@@ -376,13 +440,13 @@ class Outbox:
                 logger.warning("A send waits for the database (%s).", type(error).__name__)
             await asyncio.sleep(FIRST_PAUSE_SECONDS)
 
-    def _delivery(self, row: OutRow, chat: str, target: int | None) -> Delivery:
+    def delivery(self, row: OutRow, chat: str, target: int | None = None) -> Delivery:
         async def part_sent(external_id: int) -> None:
             row.parts.append(external_id)
-            await self._commit(PartSent(row, list(row.parts)))
+            await self.commit(PartSent(row, list(row.parts)))
 
         def next_call() -> None:
-            if self._closed or not self._clocks_of(row).take_another(chat, _rank(row)):
+            if self._closed or not self.clocks_of(row).take_another(chat, _rank(row)):
                 raise _NotYet("The next part waits for its turn.")
 
         return Delivery(
@@ -407,7 +471,7 @@ class Outbox:
     async def _again(self, row: OutRow, reason: str, seconds: float, *, unknown: bool = False) -> float:
         self.retried += 1
         row.sends += 1
-        await self._commit(Mark(row, Status.QUEUED, reason, due_in=seconds, unknown=unknown))
+        await self.commit(Mark(row, Status.QUEUED, reason, due_in=seconds, unknown=unknown))
         row.unknowns += unknown
         return seconds
 
@@ -416,7 +480,7 @@ class Outbox:
             return await self._again(row, str(error), self._seconds(row, error))
         reason = _given_up(row, str(error))
         if row.unknowns:
-            await self._commit(Mark(row, Status.UNKNOWN, reason))
+            await self.commit(Mark(row, Status.UNKNOWN, reason))
         else:
             await self._fail(row, reason)
         return None
@@ -435,19 +499,19 @@ class Outbox:
             return await self._again(row, reason, self._seconds(row, Later(reason)), unknown=True)
         if not row.at_most_once:
             reason = _given_up(row, reason)
-        await self._commit(Mark(row, Status.UNKNOWN, reason, unknown=True))
+        await self.commit(Mark(row, Status.UNKNOWN, reason, unknown=True))
         return None
 
     def _is_hopeless(self, row: OutRow) -> bool:
-        return self._doubts_of(row).is_hopeless(row.pk, self._protocol(row).contact_ages().get(row.bot))
+        return self._doubts_of(row).is_hopeless(row.pk, self.protocol_of(row).contact_ages().get(row.bot))
 
     async def _move(self, row: OutRow, error: Moved) -> float | None:
         """The chat's conversations go along to its new id, and the row to its new address."""
-        await self._commit(MoveChat(row.protocol, row.bot, error.to))
+        await self.commit(MoveChat(row.protocol, row.bot, error.to))
         for moved in await self._patiently(leaving.rows, [row.pk], Status.SENDING):
             if moved.params != row.params:
                 self._rows[row.pk] = moved
-                await self._commit(Mark(moved, Status.QUEUED))
+                await self.commit(Mark(moved, Status.QUEUED))
                 return 0.0
         await self._fail(row, str(error))
         return None

@@ -2,7 +2,7 @@
 
 import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,6 +12,10 @@ from gateway.types import Delivery, Limits, Outbound, Sent
 
 if TYPE_CHECKING:
     from gateway.engine import Engine
+
+Tell = Callable[[Sent | Callable[[], Awaitable[Sent]]], None]
+"""Gets what has become of a delivery; where that takes patience, or is no success, a function to be awaited for it,
+which raises as `deliver` does."""
 
 
 class ProtocolServer(ABC):
@@ -84,6 +88,13 @@ class ProtocolServer(ABC):
     async def deliver(self, delivery: Delivery) -> Sent:
         """Does it outside. Raises `Refused`, `Moved`, `Later`, `Flooded` or `Unknown` (see errors.py), nothing else."""
         raise NotImplementedError
+
+    def begin(self, delivery: Delivery, tell: Tell) -> bool:
+        """The same, for one that takes a single call which can be made this very moment: it is made when this returns.
+
+        `tell` is called once, and never from within. False: nothing was done, and `deliver` it is.
+        """
+        return False
 
     async def fetch_file(self, bot: str, file_id: str) -> AsyncIterator[bytes]:
         """The bytes of a file that a message's `rich` names as `remote`. Raises DeliveryError, with no secret in it."""

@@ -15,7 +15,7 @@ import pytest
 
 from gateway.errors import Later, Unknown
 from gateway.telegram import lines as lines_module
-from gateway.telegram.lines import Lines
+from gateway.telegram.lines import Answer, Lines
 
 REQUEST = b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
@@ -82,7 +82,7 @@ async def test_one_line_serves_call_after_call() -> None:
     server = Server(each(OK, OK, OK))
     async with server.lines_to_it() as lines:
         for _ in range(3):
-            assert await lines.ask(REQUEST, 5) == (200, {}, b"hi")
+            assert await lines.ask(REQUEST, 5) == Answer(200, {}, b"hi")
     assert server.lines == 1
 
 

@@ -9,11 +9,12 @@ import pytest
 from django.core.management import CommandError, call_command
 from msgspec.structs import replace
 
-from gateway.errors import Later, Refused, Unknown
+from gateway.errors import Flooded, Later, Refused, Unknown
 from gateway.protocols import find_protocols
 from gateway.telegram import bots, registration
 from gateway.telegram.answers import NotFound
 from gateway.telegram.delivery import text_messages
+from gateway.telegram.places import Places
 from gateway.telegram.server import Server
 from gateway.types import Delivery, Sent
 from tests.telegram_stand_in import TOKEN, BotApi, Failure, StandInEngine, bot_api, raw, until
@@ -299,6 +300,100 @@ async def test_what_goes_wrong_is_said_in_the_outboxs_words(settings: Any, answe
     async with serving(settings, script={"sendMessage": [answer]}) as (_, server):
         with pytest.raises(kind):
             await server.deliver(delivery("send_message", {"chat_id": 1, "text": "a"})[0])
+
+
+# Calls that are made this very moment
+
+
+async def begun(server: Server, row: Delivery) -> Sent:
+    """What becomes of a call that was begun, as `deliver` gives it."""
+    await server.bots["bot"].client.call("get_me")  # Now there is a line.
+    told: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    assert server.begin(row, told.set_result)
+    assert not told.done()
+    found = await told
+    sent = found if isinstance(found, Sent) else await found()
+    assert isinstance(sent, Sent)
+    return sent
+
+
+async def test_a_short_text_can_go_this_very_moment_where_a_line_is_free(settings: Any) -> None:
+    async with serving(settings, script={"sendMessage": [{"message_id": 70}]}) as (api, server):
+        row, parts = delivery("send_message", {"chat_id": 1, "text": "a"})
+        assert not server.begin(replace(row, bot="nobody"), print)
+        await server.stop_accepting()
+        for line in tuple(server.bots["bot"].client._lines._open if server.bots["bot"].client._lines else ()):
+            line.drop()
+        assert not server.begin(row, print)
+        assert await begun(server, row) == Sent(70, {"message_id": 70})
+        assert (api.of("sendMessage"), parts) == ([{"chat_id": 1, "text": "a"}], [])
+        long, _ = delivery("send_message", {"chat_id": 1, "text": "a" * 4097})
+        out, _ = delivery("send_message", {"chat_id": 1, "text": "a"}, parts=[70])
+        odd, _ = delivery("send_message", {"chat_id": 1, "text": "a", "x": object()})
+        for other in (long, out, odd, delivery("send_photo", {"chat_id": 1})[0]):
+            assert not server.begin(other, print)
+        assert server.bots["bot"].places._free == bots.SENDS_AT_ONCE
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (Failure(400), Refused),
+        (Failure(403), Refused),
+        (Failure(429, "Too Many Requests", {"retry_after": 3}), Flooded),
+        (Failure(401, "Unauthorized"), Later),
+        (raw(404, b"<html>nothing here"), Later),
+        (Failure(504), Unknown),
+        (raw(200, b"?"), Unknown),
+    ],
+)
+async def test_what_goes_wrong_with_it_is_said_in_the_same_words(
+    settings: Any, answer: Any, kind: type[Exception]
+) -> None:
+    async with serving(settings, script={"sendMessage": [answer, answer]}) as (_, server):
+        row, _ = delivery("send_message", {"chat_id": 1, "text": "a"})
+        with pytest.raises(kind) as straight:
+            await begun(server, row)
+        with pytest.raises(kind) as patient:
+            await server.deliver(row)
+        assert (str(straight.value), vars(straight.value)) == (str(patient.value), vars(patient.value))
+        assert server.bots["bot"].places._free == bots.SENDS_AT_ONCE
+
+
+async def test_a_line_that_is_cut_under_it_leaves_a_doubt(settings: Any) -> None:
+    async def cut(request: Any) -> Any:
+        request.transport.abort()
+        await asyncio.sleep(1)
+
+    async with serving(settings, script={"sendMessage": [cut]}) as (_, server):
+        with pytest.raises(Unknown, match="cut under the call"):
+            await begun(server, delivery("send_message", {"chat_id": 1, "text": "a"})[0])
+
+
+async def test_a_group_that_moved_under_it_is_followed(settings: Any) -> None:
+    moved = Failure(400, "Bad Request: group chat was upgraded to a supergroup chat", {"migrate_to_chat_id": -1009})
+    async with serving(settings, script={"sendMessage": [moved, {"message_id": 70}]}) as (api, server):
+        assert (await begun(server, delivery("send_message", {"chat_id": -9, "text": "a"})[0])).id == 70
+        assert [sent["chat_id"] for sent in api.of("sendMessage")] == [-9, -1009]
+
+
+async def test_places_are_given_in_turn() -> None:
+    places, order = Places(1), []
+    assert places.take()
+    assert not places.take()
+
+    async def use(name: str) -> None:
+        async with places:
+            order.append(name)
+
+    first, second, third = (asyncio.create_task(use(name)) for name in "abc")
+    await asyncio.sleep(0)
+    first.cancel()
+    places.free()
+    second.cancel()  # At the very moment at which it is given one.
+    await third
+    assert order == ["c"]
+    assert places.take()
 
 
 NOT_FOUND = Failure(404, "Not Found")

@@ -12,6 +12,7 @@ from django.conf import settings
 
 from gateway.telegram.client import Client
 from gateway.telegram.contact import Contact
+from gateway.telegram.places import Places
 from gateway.telegram.tokens import in_file, named_in_file
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ class TelegramBot:
     name: str
     client: Client = field(repr=False)
     contact: Contact = field(repr=False)
-    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(SENDS_AT_ONCE), repr=False)
+    places: Places = field(default_factory=lambda: Places(SENDS_AT_ONCE), repr=False)
 
     def takes_new_token(self) -> bool:
         """Looks into the token's file, if it comes from one. True: it is another one from now on."""

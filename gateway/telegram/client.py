@@ -2,7 +2,8 @@
 
 import re
 from base64 import b64encode
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, unquote, urlsplit
@@ -10,7 +11,7 @@ from urllib.parse import quote, unquote, urlsplit
 from gateway.errors import DeliveryError, Refused
 from gateway.redact import redact
 from gateway.telegram import answers, wire
-from gateway.telegram.lines import PORTS, Lines
+from gateway.telegram.lines import PORTS, Answer, Lines, Told
 
 CALL_SECONDS = 30.0
 # Of a bot's methods; more would be names that somebody makes up.
@@ -68,16 +69,39 @@ class Client:
 
         Raises Refused, Later or Unknown, nothing else, and no token in any of them.
         """
-        body, token, lines = write(params or {}), self.token, self._lines or self._new_lines()
-        head = self._heads.get((token, method)) or self._new_head(token, method)
-        answer = await lines.ask(b"%b%d\r\n\r\n%b" % (head, len(body), body), silence)
+        lines = self._lines or self._new_lines()
+        token = self.token
+        return self.read(token, await lines.ask(self._request(method, params or {}), silence))
+
+    def begin(self, method: str, params: Mapping[str, Any], tell: Callable[[str, Told], None]) -> bool:
+        """Makes the call this very moment, on a line that is free. `tell` gets what `read` reads. False: none is."""
+        line = None if self._lines is None else self._lines.kept()
+        if self._lines is None or line is None:
+            return False
         try:
-            result = answers.read(*answer)
+            request = self._request(method, params)
+        except DeliveryError:
+            self._lines.rests(line)
+            return False  # `call` says why.
+        line.ask(request, CALL_SECONDS, partial(tell, self.token))
+        return True
+
+    def read(self, token: str, told: Told) -> Any:
+        """The result of a call that was made with that token. Raises as `call`."""
+        try:
+            if not isinstance(told, Answer):
+                raise told
+            result = answers.read(told.status, told.headers, told.body)
         except DeliveryError as error:
             error.args = (self._clean(str(error)),)
             raise
         self._proven = token
         return result
+
+    def _request(self, method: str, params: Mapping[str, Any]) -> bytes:
+        body = write(params)
+        head = self._heads.get((self.token, method)) or self._new_head(self.token, method)
+        return b"%b%d\r\n\r\n%b" % (head, len(body), body)
 
     def _new_lines(self) -> Lines:
         try:

@@ -1,5 +1,6 @@
 """A row on its way to Telegram: whole texts in as many messages as they need, edits, and any other method."""
 
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 from gateway.errors import Moved, Refused
@@ -10,9 +11,32 @@ from gateway.types import Delivery, Sent
 
 if TYPE_CHECKING:
     from gateway.telegram.client import Client
+    from gateway.telegram.lines import Told
 
 FIRST_ONLY = ("reply_parameters", "reply_to_message_id", "message_effect_id")
 LAST_ONLY = ("reply_markup",)
+
+
+def is_one_call(delivery: Delivery) -> bool:
+    """A text that fits into one message."""
+    text = delivery.params.get("text")
+    fits = delivery.method == "send_message" and type(text) is str and units(text) <= LIMIT
+    return fits and not delivery.parts
+
+
+def sent(result: Any) -> Sent:
+    """Of such a call."""
+    ids = message_ids(result)
+    return Sent(ids[-1] if ids else None, result)
+
+
+async def finish(client: "Client", delivery: Delivery, token: str, told: "Told") -> Sent:
+    """What has become of it. Raises as `deliver`."""
+
+    async def first() -> Any:
+        return client.read(token, told)
+
+    return sent(await _understand(client, delivery, delivery.method, delivery.params, first()))
 
 
 async def deliver(client: "Client", delivery: Delivery) -> Sent:
@@ -88,10 +112,16 @@ async def _edit(client: "Client", delivery: Delivery) -> Sent:
 
 
 async def _call(client: "Client", delivery: Delivery, method: str, params: dict[str, Any]) -> Any:
+    return await _understand(client, delivery, method, params, client.call(method, params))
+
+
+async def _understand(
+    client: "Client", delivery: Delivery, method: str, params: dict[str, Any], call: Awaitable[Any]
+) -> Any:
     """What a chat says that is not this conversation's own is no reason to change anything about this one."""
     own = params.get("chat_id") == delivery.address.get("chat_id")
     try:
-        return await client.call(method, params)
+        return await call
     except Migrated as migrated:
         if own and isinstance(params.get("chat_id"), int):
             raise Moved(str(migrated), people.move(params["chat_id"], migrated.chat_id)) from None

@@ -8,14 +8,16 @@ holds the token.
 import asyncio
 import socket
 import ssl
-from collections.abc import Mapping
-from typing import NamedTuple, cast
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import cast
 from urllib.parse import SplitResult
 
 import httptools
 from aiohappyeyeballs import start_connection
+from msgspec import Struct
 
-from gateway.errors import Later, Unknown
+from gateway.errors import DeliveryError, Later, Unknown
 
 CONNECT_SECONDS = 10.0
 # Shorter than any server's own: a line that the server closes as we write on it makes an outcome unknown.
@@ -28,12 +30,17 @@ TOLD = (b"retry-after", b"content-encoding")
 """The headers that somebody asks for."""
 
 
-class Answer(NamedTuple):
+class Answer(Struct, frozen=True):
     """`headers`: some of them, by names in lower case."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+
+Told = Answer | DeliveryError
+"""What becomes of a call."""
+Tell = Callable[[Told], None]
 
 
 class Lines:
@@ -49,13 +56,24 @@ class Lines:
 
     async def ask(self, request: bytes, silence: float) -> Answer:
         """`silence`: seconds without a word while the answer is awaited. Raises Later or Unknown."""
-        line = self._kept() or await self._opened()
-        answer = line.ask(request, silence)
+        line = self.kept() or await self._opened()
+        answer: asyncio.Future[Answer] = self._loop.create_future()
+        line.ask(request, silence, partial(_settle, answer))
         try:
             return await answer
         finally:
             if answer.cancelled():
                 line.drop()
+
+    def kept(self) -> "Line | None":
+        """A line that can be asked this very moment, which its caller has then. It is the one that was used last: those
+        that are not needed grow old, and are closed."""
+        while self._idle:
+            line = self._idle.pop()
+            if line.is_sound(self._loop.time() - KEEP_ALIVE_SECONDS):
+                return line
+            line.drop()
+        return None
 
     def close(self) -> None:
         if self._sweeper is not None:
@@ -80,15 +98,6 @@ class Lines:
             self._idle.remove(line)
 
     # Inside
-
-    def _kept(self) -> "Line | None":
-        """The one that was used last: those that are not needed grow old, and are closed."""
-        while self._idle:
-            line = self._idle.pop()
-            if line.is_sound(self._loop.time() - KEEP_ALIVE_SECONDS):
-                return line
-            line.drop()
-        return None
 
     def _sweep(self) -> None:
         self._sweeper = None
@@ -136,7 +145,9 @@ class Line(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
-        self._answer: asyncio.Future[Answer] | None = None
+        self._tell: Tell | None = None
+        self._answer: Told | None = None
+        self._keeps = False
         self._headers: dict[str, str] = {}
         self._body: list[bytes] = []
         self._size = 0
@@ -147,18 +158,17 @@ class Line(asyncio.Protocol):
         self._timer_at = 0.0
         self.since = 0.0
 
-    def ask(self, request: bytes, silence: float) -> "asyncio.Future[Answer]":
-        answer = self._answer = self._loop.create_future()
+    def ask(self, request: bytes, silence: float, tell: Tell) -> None:
+        """`tell` is called once, when its answer has come or none can come any more."""
         if self._transport is None or self._transport.is_closing():
-            self._answer = None
-            answer.set_exception(Later("The line to the Bot API was cut before the call."))
-            return answer
+            tell(Later("The line to the Bot API was cut before the call."))
+            return
+        self._tell = tell
         self._begin()
         now = self._loop.time()
         self._silence, self._deadline, self._latest = silence, now + silence, now + silence + CONNECT_SECONDS
         self._watch()
         self._transport.write(request)
-        return answer
 
     def is_sound(self, oldest: float) -> bool:
         """Whether it may be written on: not closed at the other end, even where the loop has not heard of it yet."""
@@ -183,7 +193,7 @@ class Line(asyncio.Protocol):
         self._lines.began(self)
 
     def data_received(self, data: bytes) -> None:
-        if self._answer is None:
+        if self._tell is None:
             self.drop()
             return
         self._deadline = min(self._loop.time() + self._silence, self._latest)
@@ -194,7 +204,12 @@ class Line(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:
-            self._fail("What came as the Bot API's answer is no HTTP.")
+            if self._answer is None:
+                self._fail("What came as the Bot API's answer is no HTTP.")
+                return
+            self._keeps = False  # It came behind a whole answer.
+        if self._answer is not None:
+            self._end(self._answer)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
@@ -202,14 +217,14 @@ class Line(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
         if self._has_head and not self._has_length and error is None:
-            self._done()
+            self._tell_once(self._whole())
         else:
             self._fail("The line to the Bot API was cut under the call.")
 
     # Its parser
 
     def on_message_begin(self) -> None:
-        if self._answer is None:
+        if self._tell is None or self._answer is not None:
             self.drop()  # A second answer to one call: nobody knows what the next one would be to.
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -228,14 +243,8 @@ class Line(asyncio.Protocol):
     def on_message_complete(self) -> None:
         if self._parser.get_status_code() < 200:
             self._begin()  # A word before the answer.
-            return
-        keeps = self._parser.should_keep_alive()
-        self._done()
-        if keeps and self._transport is not None and not self._transport.is_closing():
-            self.since = self._loop.time()
-            self._lines.rests(self)
-        else:
-            self.drop()
+        elif self._answer is None:
+            self._keeps, self._answer = self._parser.should_keep_alive(), self._whole()
 
     # Its end
 
@@ -243,22 +252,30 @@ class Line(asyncio.Protocol):
         self._headers, self._body, self._size = {}, [], 0
         self._has_head = self._has_length = False
 
-    def _done(self) -> None:
-        answer, self._answer = self._answer, None
-        if answer is None or answer.done():
-            return
-        encoding = self._headers.get("content-encoding", "identity")
-        if encoding.lower() != "identity":
-            answer.set_exception(Unknown("The answer came in an encoding that was not asked for."))
+    def _whole(self) -> Told:
+        if self._headers.get("content-encoding", "identity").lower() != "identity":
+            return Unknown("The answer came in an encoding that was not asked for.")
+        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        return Answer(self._parser.get_status_code(), self._headers, body)
+
+    def _end(self, answer: Told) -> None:
+        """It rests before it tells: whoever is told may have the next call for it."""
+        self._answer = None
+        if self._keeps and self._transport is not None and not self._transport.is_closing():
+            self.since = self._loop.time()
+            self._lines.rests(self)
         else:
-            body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-            answer.set_result(Answer(self._parser.get_status_code(), self._headers, body))
+            self.drop()
+        self._tell_once(answer)
 
     def _fail(self, reason: str) -> None:
-        answer, self._answer = self._answer, None
-        if answer is not None and not answer.done():
-            answer.set_exception(Unknown(reason))
+        self._tell_once(Unknown(reason))
         self.drop()
+
+    def _tell_once(self, told: Told) -> None:
+        tell, self._tell = self._tell, None
+        if tell is not None:
+            tell(told)
 
     # Its one timer, which is not set anew for every call: it looks what time it is when it comes
 
@@ -271,9 +288,18 @@ class Line(asyncio.Protocol):
 
     def _look(self) -> None:
         self._timer = None
-        if self._answer is None:
+        if self._tell is None:
             return
         if self._loop.time() >= self._deadline - 0.001:
             self._fail("The Bot API did not answer in time.")
         else:
             self._watch()
+
+
+def _settle(answer: "asyncio.Future[Answer]", told: Told) -> None:
+    if answer.done():
+        return
+    if isinstance(told, Answer):
+        answer.set_result(told)
+    else:
+        answer.set_exception(told)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping
 from contextvars import Context
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.conf import settings
 
 from gateway.errors import DeliveryError, Later, Refused
-from gateway.protocols import ProtocolServer
+from gateway.protocols import ProtocolServer, Tell
 from gateway.telegram import bots, delivery, media, methods, registration
 from gateway.telegram.answers import InvalidToken, NotFound, NotTheApi
 from gateway.telegram.bots import TelegramBot
@@ -18,6 +18,7 @@ from gateway.telegram.client import Client, Session
 from gateway.telegram.compose import compose
 from gateway.telegram.contact import Contact
 from gateway.telegram.kinds import allowed_updates
+from gateway.telegram.lines import Told
 from gateway.telegram.pace import limits
 from gateway.telegram.polling import Poller
 from gateway.telegram.registration import Registrar
@@ -126,9 +127,31 @@ class Server(ProtocolServer):
         bot = self.bots.get(delivery_.bot)
         if bot is None:
             raise Later(f"There is no token for the bot {delivery_.bot!r}.", WITHOUT_BOT_SECONDS)
+        async with bot.places:
+            return await self._understood(bot, delivery.deliver(bot.client, delivery_))
+
+    def begin(self, delivery_: Delivery, tell: Tell) -> bool:
+        bot = self.bots.get(delivery_.bot)
+        if bot is None or not delivery.is_one_call(delivery_) or not bot.places.take():
+            return False
+        begun = bot.client.begin(delivery_.method, delivery_.params, partial(self._answered, bot, delivery_, tell))
+        if not begun:
+            bot.places.free()
+        return begun
+
+    def _answered(self, bot: TelegramBot, delivery_: Delivery, tell: Tell, token: str, told: Told) -> None:
+        bot.places.free()
         try:
-            async with bot.places:
-                sent = await delivery.deliver(bot.client, delivery_)
+            sent = delivery.sent(bot.client.read(token, told))
+        except DeliveryError:
+            tell(lambda: self._understood(bot, delivery.finish(bot.client, delivery_, token, told)))
+        else:
+            bot.contact.unhindered()
+            tell(sent)
+
+    async def _understood(self, bot: TelegramBot, call: Awaitable[Sent]) -> Sent:
+        try:
+            sent = await call
         except NotFound as error:
             if bot.client.is_proven:
                 raise  # There is no such method.

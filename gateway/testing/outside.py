@@ -4,7 +4,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from gateway.errors import DeliveryError
-from gateway.protocols import ProtocolServer, find_protocols
+from gateway.protocols import ProtocolServer, Tell, find_protocols
 from gateway.types import Delivery, Limits, Sent
 
 if TYPE_CHECKING:
@@ -39,6 +39,14 @@ class Outside(ProtocolServer):
             raise fault
         self.sent.append(delivery)
         return Sent(len(self.sent), {"message_id": len(self.sent)})
+
+    def begin(self, delivery: Delivery, tell: Tell) -> bool:
+        def told(call: "asyncio.Task[Sent]") -> None:
+            if not call.cancelled():
+                tell(call.result() if call.exception() is None else lambda: call)
+
+        asyncio.ensure_future(self.deliver(delivery)).add_done_callback(told)
+        return True
 
     def limits(self, chat: str) -> Limits:
         """A list takes as much as it is given, and a test has no time."""

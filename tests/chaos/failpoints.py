@@ -50,8 +50,14 @@ POINTS: dict[str, tuple[Seam, ...]] = {
         Seam("gateway.telegram.webhook:Answer.send", after=True, counts=_said_yes),
     ),
     "handled": (Seam("gateway.lane:Lane._settle", after=False),),
-    "sending": (Seam("gateway.telegram.server:Server.deliver", after=False),),
-    "sent": (Seam("gateway.telegram.server:Server.deliver", after=True),),
+    "sending": (
+        Seam("gateway.telegram.server:Server.begin", after=False),
+        Seam("gateway.telegram.server:Server.deliver", after=False),
+    ),
+    "sent": (
+        Seam("gateway.telegram.server:Server._answered", after=False),
+        Seam("gateway.telegram.server:Server.deliver", after=True),
+    ),
     "settled": (Seam("gateway.lane:Lane._settle", after=True),),
 }
 

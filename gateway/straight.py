@@ -1,0 +1,112 @@
+"""The straight way outside: a row that is marked, and that nothing keeps, is called where its commit is told, and gets
+its end where its answer is read. No task of its own, no turn of the loop in between: they were most of a send's cost.
+
+All else takes patience and is for the lane's task in outbox.py: what is not so plain, and whatever goes wrong here.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from gateway.backlog import Lane
+from gateway.errors import NotReady
+from gateway.flood import Clocks
+from gateway.models import Kind
+from gateway.transcript import Mark, OutRow
+from gateway.types import Sent
+
+if TYPE_CHECKING:
+    from gateway.outbox import Outbox
+
+
+class Call(Struct, eq=False):
+    """Of the first row of a lane. `over`: for whoever waits for it."""
+
+    lane: Lane
+    row: OutRow
+    chat: str
+    clocks: Clocks
+    over: "asyncio.Future[None] | None" = None
+
+
+class Straight:
+    """`lane in straight`: a call of its first row is under way here, or that row's end is being written."""
+
+    def __init__(self, outbox: "Outbox") -> None:
+        self._outbox = outbox
+        self._calls: dict[Lane, Call] = {}
+
+    def __contains__(self, lane: Lane) -> bool:
+        return lane in self._calls
+
+    def takes(self, lane: Lane) -> bool:
+        """Makes the call of its first row, and goes on with the lane after it. False: it takes patience."""
+        outbox = self._outbox
+        row = outbox.first_of(lane)
+        if row is None or not row.marked or row.due_in > 0 or row.kind == Kind.EDIT or not outbox.may_call(lane):
+            return False
+        chat, clocks = outbox.chat_of(row), outbox.clocks_of(row)
+        rank, counts = outbox.turn_of(row)
+        if not clocks.is_ready(chat, rank, counts=counts):
+            return False
+        call = Call(lane, row, chat, clocks)
+        if not outbox.protocol_of(row).begin(outbox.delivery(row, chat), partial(self._told, call)):
+            return False
+        clocks.take(chat, rank, counts=counts)
+        row.marked = False
+        self._calls[lane] = call
+        return True
+
+    def _told(self, call: Call, told: Sent | Callable[[], Awaitable[Sent]]) -> None:
+        if call.lane not in self._calls:
+            return  # The process ends, and waits no longer.
+        if not isinstance(told, Sent):
+            self._give(call, partial(self._outbox.called, call.row, call.chat, told))
+            return
+        mark = self._outbox.succeeded(call.row, told)
+        try:
+            marking = self._outbox.submit_end(call.row, mark, call.chat)
+        except NotReady:
+            self._give(call, partial(self._outbox.commit, mark))
+        else:
+            marking.add_done_callback(partial(self._ended, call, mark))
+
+    def _ended(self, call: Call, mark: Mark, marking: "asyncio.Future[Any]") -> None:
+        if call.lane not in self._calls:
+            return
+        error = marking.exception()
+        if error is not None and not isinstance(error, KeyError):
+            self._give(call, partial(self._outbox.commit, mark, attempt=marking))
+            return
+        # Its end is written, or it was deleted with its conversation.
+        call.clocks.free(call.chat)
+        self._forget(call)
+        self._outbox.over(call.lane)
+
+    def _give(self, call: Call, rest: Callable[[], Awaitable[float | None]]) -> None:
+        """To whoever has the patience, with what is left to be done for its row."""
+        self._outbox.take_over(call.lane, call.row, call.chat, rest)
+        self._forget(call)
+
+    def _forget(self, call: Call) -> None:
+        del self._calls[call.lane]
+        if call.over is not None:
+            call.over.set_result(None)
+
+    def until_over(self, lanes: Iterable[Lane]) -> "set[asyncio.Future[None]]":
+        """Of those lanes that are here: each is done when its call is over, or has been given away."""
+        return {self._until_over(call) for lane in lanes if (call := self._calls.get(lane)) is not None}
+
+    def _until_over(self, call: Call) -> "asyncio.Future[None]":
+        if call.over is None or call.over.done():
+            call.over = asyncio.get_running_loop().create_future()
+        return call.over
+
+    def give_up(self) -> list[Lane]:
+        """What becomes of the calls under way is of no interest any more. Gives their lanes."""
+        lanes = list(self._calls)
+        self._calls.clear()
+        return lanes
