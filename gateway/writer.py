@@ -36,6 +36,9 @@ T = TypeVar("T")
 LARGEST_GROUP = 500
 LONGEST_QUEUE = 20_000
 SOON_SECONDS = 0.001
+# From so many operations a second on a group is waited for: it costs the less for each, the more they are.
+CROWD_A_SECOND = 5000
+GATHER_SECONDS = 0.004
 SQLITE_RETRY_SECONDS = 0.0003
 SQLITE_BUSY_SECONDS = 30.0
 LONGEST_PAUSE_SECONDS = 1.0
@@ -232,10 +235,14 @@ class Writer:
 
     def _run(self) -> None:
         patience.of_this_thread(ANSWER_SECONDS)
+        before = 0.0
         while jobs := self._take():
-            self._busy_since = time.monotonic()
+            since = self._busy_since = time.monotonic()
             self._commit(jobs)
             self._busy_since = None
+            if len(jobs) > CROWD_A_SECOND * (since - before):
+                time.sleep(GATHER_SECONDS)
+            before = since
         connection.close()
 
     def _take(self) -> list[Job]:
