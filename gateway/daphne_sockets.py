@@ -103,7 +103,7 @@ class BoundedSocket(WebSocketProtocol):
     def _go_on(self) -> None:
         self._turn_over = False
         self._heard = time.monotonic()
-        if self.transport.connected and not self._held:
+        if self.transport.connected and not (self._held or self._deaf):
             self.consumeData()
             if not self._held and not self._turn_over:
                 self.transport.resumeProducing()
@@ -172,6 +172,7 @@ class BoundedSocket(WebSocketProtocol):
         self.failedByMe = self._deaf = True
         self.sendCloseFrame(code=code, reasonUtf8=reason.encode()[:120] or None)
         self.transport.loseWriteConnection()
+        self.transport.pauseProducing()
         asyncio.get_running_loop().call_later(REFUSED_SECONDS, self.transport.abortConnection)
 
     def dropConnection(self, abort: bool = False) -> None:

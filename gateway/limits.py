@@ -26,6 +26,8 @@ class Rate(NamedTuple):
 
 
 REFUSALS = (Rate(PATIENCE, 60.0),)
+# For whom was too much: nothing is looked up for somebody who comes back the moment their socket is closed.
+SHUT_SECONDS = 10.0
 
 
 class Meter:
@@ -101,19 +103,36 @@ class Verdict(Enum):
 
 
 class Pace:
-    """One visitor's frames, over all their sockets. Some are refused one by one; more in a minute are too much."""
+    """One visitor's frames, over all their sockets. Some are refused one by one; more in a minute are too much, and
+    then so is everything for a while.
 
-    __slots__ = ("_frames", "_refusals")
+    What is admitted has its turns: whoever says at once what a whole second allows is heard word by word, evenly, so
+    that two dozen of them are no wall for everybody else.
+    """
+
+    __slots__ = ("_frames", "_refusals", "_shut_until", "_turns")
 
     def __init__(self, frames: tuple[Rate, ...]) -> None:
         self._frames = Meter(frames)
         self._refusals: Meter | None = None
+        turns = tuple(Rate(1, rate.seconds / rate.most) for rate in frames if rate.seconds <= 1)
+        self._turns = Meter(turns) if turns else None
+        self._shut_until = 0.0
 
     def weigh(self) -> Verdict:
+        if self._shut_until and time.monotonic() < self._shut_until:
+            return Verdict.TOO_MUCH
         if not self._frames.admit():
             return Verdict.ADMITTED
         self._refusals = self._refusals or Meter(REFUSALS)
-        return Verdict.TOO_MUCH if self._refusals.admit() else Verdict.REFUSED
+        if not self._refusals.admit():
+            return Verdict.REFUSED
+        self._shut_until = time.monotonic() + SHUT_SECONDS
+        return Verdict.TOO_MUCH
+
+    def turn(self) -> float:
+        """0, and it is taken; or the seconds after which the next word has its turn."""
+        return self._turns.admit() if self._turns is not None else 0.0
 
 
 class Limits:

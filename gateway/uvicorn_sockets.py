@@ -22,6 +22,8 @@ PINGS_SECONDS = 2.0
 # A client that has much to say is listened to in turns, so that the others are heard in between.
 SLICE_BYTES = 1024
 SLICES_A_TURN = 16
+# What may come after our close, since it was on its way, before the client's own has to.
+PARTING_BYTES = 4096
 REFUSED_SECONDS = 2.0
 
 
@@ -72,6 +74,7 @@ class BoundedSocket(WebSocketsSansIOProtocol):
         self.queue: Inbox[ASGIReceiveEvent] = Inbox()  # type: ignore[assignment]
         self.writable = Gate()  # type: ignore[assignment]
         self._unparsed = bytearray()
+        self._parting = PARTING_BYTES
 
     def data_received(self, data: bytes) -> None:
         if not self._deaf:
@@ -85,14 +88,16 @@ class BoundedSocket(WebSocketsSansIOProtocol):
 
     async def receive(self) -> ASGIReceiveEvent:
         event = await super().receive()
-        if self._unparsed and not self.read_paused:
+        if self._deaf:
+            self.transport.pause_reading()
+        elif self._unparsed and not self.read_paused:
             self._hold()  # uvicorn lets the line go on, and what is here already comes first.
             self.loop.call_soon(self._parse)
         return event
 
     def _parse(self) -> None:
         for _ in range(SLICES_A_TURN):
-            if self.read_paused or self._deaf or not self._unparsed:
+            if self.read_paused or self._deaf or not self._unparsed or self._is_parting_too_long():
                 break
             part = bytes(self._unparsed[:SLICE_BYTES])
             del self._unparsed[:SLICE_BYTES]
@@ -107,6 +112,17 @@ class BoundedSocket(WebSocketsSansIOProtocol):
                 self.loop.call_soon(self._parse)
         elif self._held:
             self._let_go()
+
+    def _is_parting_too_long(self) -> bool:
+        """The application has closed, and the client goes on as if nothing were. uvicorn would read all of it, for
+        nobody, until its own patience ends."""
+        if not self.close_sent or self._deaf or self.disconnected:
+            return False
+        self._parting -= SLICE_BYTES
+        if self._parting < 0:
+            self._deaf = True
+            self._say_last()
+        return self._deaf
 
     def _turn_away(self) -> None:
         """A handshake that cannot be read, such as one with too large a header. uvicorn would leave it without its
@@ -153,7 +169,7 @@ class BoundedSocket(WebSocketsSansIOProtocol):
         self.transport.write(b"".join(self.conn.data_to_send()))
         if self.transport.can_write_eof():
             self.transport.write_eof()
-        self.transport.resume_reading()
+        self.transport.pause_reading()
         if self.close_timer is not None:
             self.close_timer.cancel()
         self.close_timer = self.loop.call_later(REFUSED_SECONDS, self.transport.abort)

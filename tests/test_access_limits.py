@@ -48,6 +48,7 @@ async def test_a_burst_is_warned_and_then_closed(web: Web) -> None:
     refused = [frame["id"] for frame in visitor.frames if frame["type"] == "error" and frame["code"] == "rate_limited"]
     # The hello was the first of the ten frames of this second.
     assert refused == [str(n) for n in range(9, 19)]
+    # They are heard evenly, and all of them, though the socket was to end.
     assert await stored(web) == 9
     back = await web.socket()
     await back.send("hello", token=visitor.welcome["token"], since=0)

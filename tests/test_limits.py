@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gateway import addresses, limits
-from gateway.limits import Kept, Limits, Meter, Pace, Places, Rate, Verdict
+from gateway.limits import SHUT_SECONDS, Kept, Limits, Meter, Pace, Places, Rate, Verdict
 
 
 class Clock:
@@ -62,8 +62,22 @@ def test_a_pace_warns_and_then_ends(clock: Clock) -> None:
     pace = Pace((Rate(10, 1.0),))
     verdicts = [pace.weigh() for _ in range(21)]
     assert verdicts == [Verdict.ADMITTED] * 10 + [Verdict.REFUSED] * 10 + [Verdict.TOO_MUCH]
-    clock.now += 61
+    clock.now += 2
+    assert pace.weigh() is Verdict.TOO_MUCH, "whoever comes back at once is not looked at"
+    clock.now += SHUT_SECONDS
     assert pace.weigh() is Verdict.ADMITTED
+
+
+def test_what_is_said_at_once_is_heard_evenly(clock: Clock) -> None:
+    pace, heard = Pace((Rate(10, 1.0), Rate(100, 60.0))), list[float]()
+    began = clock.now
+    while len(heard) < 10:
+        if wait := pace.turn():
+            clock.now += wait
+        else:
+            heard.append(round(clock.now - began, 3))
+    assert heard == [round(n / 10, 3) for n in range(10)]
+    assert {Pace((Rate(100, 60.0),)).turn() for _ in range(100)} == {0.0}, "of a minute there are no turns"
 
 
 def test_a_crowd_fills_no_memory() -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import DatabaseError, InterfaceError, OperationalError
 
 from gateway.errors import NotReady
+from gateway.limits import Pace
 from gateway.types import Inbound, Person, Receipt
 from gateway.web import files, frames, rows, visitors
 from gateway.web.frames import BadFrame, Button, Message
@@ -32,13 +33,16 @@ class Intake:
     `spawn`: begins a task that ends with the socket.
     """
 
-    def __init__(self, live: Live, bot: str, visitor: UUID, answer: Callable[[str], None], spawn: Spawn) -> None:
+    def __init__(
+        self, live: Live, bot: str, visitor: UUID, pace: Pace, answer: Callable[[str], None], spawn: Spawn
+    ) -> None:
         self.conversation: int | None = None
         self.person = Person(str(visitor))
         self._live = live
         self._bot = bot
         self.room: Room | None = None
         self._visitor = visitor
+        self._pace = pace
         self._answer = answer
         self._spawn = spawn
         self._waiting: list[Words] = []
@@ -60,12 +64,26 @@ class Intake:
 
     async def _take(self) -> None:
         while self._waiting:
-            group = self._waiting[:GROUP_FRAMES]
-            del self._waiting[:GROUP_FRAMES]
+            await self._first_turn()
+            group = self._group()
             if self._room is not None and not self._room.done():
                 self._room.set_result(None)
             await self._accept(group)
         self._taking = None
+
+    async def _first_turn(self) -> None:
+        wait = self._pace.turn()
+        if wait:
+            await asyncio.sleep(wait)
+            await self._first_turn()
+
+    def _group(self) -> list[Words]:
+        """The first has had its turn; as many more as have theirs now."""
+        most = min(len(self._waiting), GROUP_FRAMES)
+        size = next((size for size in range(1, most) if self._pace.turn()), most)
+        group = self._waiting[:size]
+        del self._waiting[:size]
+        return group
 
     async def until_accepted(self, seconds: float | None = None) -> None:
         """What was taken in is committed, also where the visitor has closed the page right after it; or time is up."""

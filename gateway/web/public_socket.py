@@ -1,6 +1,7 @@
 """`/ws/chat/`: a visitor talks with a bot. The conversation belongs to the visitor's token, not to the socket."""
 
 import asyncio
+import random
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 
 from gateway import addresses, engine, flow, limits
 from gateway.errors import NotReady
-from gateway.limits import Places, Verdict
+from gateway.limits import Pace, Places, Verdict
 from gateway.types import Receive, Scope, Send
 from gateway.web import bots, frames, history, identity, origins, tokens, visitors
 from gateway.web.asides import Asides
@@ -26,15 +27,16 @@ from gateway.web.tokens import BadToken
 from gateway.web.whispers import whispers_of
 
 FINISH_SECONDS = 4.0
-# For whom is turned away, before they are told: whoever comes back at once would cost a handshake each time.
-TURNED_AWAY_SECONDS = 1.0
+# For whom is turned away, before they are told: whoever comes back at once would cost a handshake each time. Not the
+# same for all, or those who came together would come together again.
+TURNED_AWAY_SECONDS = 1.0, 3.0
 GONE = frames.error("bad_token", "This conversation was deleted: you are a new visitor.")
 
 
 class Talk:
     """What a socket is about once its hello was taken. `conversation` is its UUID, which a visitor alone shares."""
 
-    def __init__(self, socket: "PublicChatConsumer", live: Live, bot: str, visitor: UUID) -> None:
+    def __init__(self, socket: "PublicChatConsumer", live: Live, bot: str, visitor: UUID, pace: Pace) -> None:
         self.live = live
         self.bot = bot
         self.visitor = self.conversation = visitor
@@ -44,7 +46,7 @@ class Talk:
         self.born_as: int | None = None
         self.rev = 0
         self.reader = Reader(socket, 0)
-        self.intake = Intake(live, bot, visitor, socket.offer, socket.spawn)
+        self.intake = Intake(live, bot, visitor, pace, socket.offer, socket.spawn)
         self.asides = Asides(socket, self)
 
 
@@ -122,7 +124,7 @@ class PublicChatConsumer(Socket):
         if visitor is None or not await self._has_room(visitor):
             return
         # Tabs are joined before the look for the row: it may be born in between.
-        talk = Talk(self, live, hello.bot, visitor)
+        talk = Talk(self, live, hello.bot, visitor, self._pace)
         self._furnish(talk, hello)
         live.tabs.join(talk.conversation, self)
         self._talk = talk
@@ -202,7 +204,7 @@ class PublicChatConsumer(Socket):
 
     async def _turn_away(self, reason: str) -> None:
         logger.warning("Socket closed: %s", reason)
-        await asyncio.sleep(TURNED_AWAY_SECONDS)
+        await asyncio.sleep(random.uniform(*TURNED_AWAY_SECONDS))  # noqa: S311  # jitter
         self.offer(frames.error("rate_limited", "Too many at once. Try again in a moment."))
         self.end(flow.FLOODING)
 
