@@ -12,7 +12,7 @@ from typing import Any
 from daphne.http_protocol import WebRequest
 from django.conf import settings
 from twisted.internet import reactor, tcp
-from twisted.web.http import HTTPChannel
+from twisted.web.http import RESPONSES, HTTPChannel, datetimeToString
 
 from gateway import flow
 from gateway.daphne_flow import Outflow, unsent
@@ -99,7 +99,7 @@ class BoundedChannel(HTTPChannel):
     transport: Any
     outflow: Outflow
     _idle = False
-    _due = math.inf
+    _due = _timer_at = math.inf
     _timer: asyncio.TimerHandle | None = None
 
     def connectionMade(self) -> None:
@@ -141,7 +141,7 @@ class BoundedChannel(HTTPChannel):
         previous, self.timeOut = self.timeOut, period
         now = asyncio.get_running_loop().time()
         self._due = math.inf if period is None else now + period
-        if self._timer is None or self._due < self._timer.when():
+        if self._timer is None or self._due < self._timer_at:
             self._look_later(now)
         return previous
 
@@ -149,7 +149,7 @@ class BoundedChannel(HTTPChannel):
         self.end_timer()
         if self._due < math.inf:
             when = min(self._due, now + HEADER_SECONDS)
-            self._timer = asyncio.get_running_loop().call_at(when, self._look)
+            self._timer, self._timer_at = asyncio.get_running_loop().call_at(when, self._look), when
 
     def _look(self) -> None:
         self._timer, now = None, asyncio.get_running_loop().time()
@@ -256,6 +256,19 @@ class BoundedRequest(WebRequest):
             line.requests.clear()  # The line is a socket's now; they would hold each other.
             line.end_timer()
         return processed
+
+    def answer(self, status: int) -> bool:
+        """See `flow.ANSWER`."""
+        channel: Any = self.channel
+        if channel is None or not channel.persistent or self._response_started or self.finished or self._disconnected:
+            return False
+        if self.method == b"HEAD" or unsent(channel.transport):
+            return False
+        self._response_started, self.startedWriting = True, 1
+        head = (b"HTTP/1.1 %d %s" % (status, RESPONSES[status]), b"Server: switchboard", b"Date: " + datetimeToString())
+        channel.transport.write(b"\r\n".join((*head, b"Content-Length: 0\r\n\r\n")))
+        self.finish()
+        return True
 
     def check_timeouts(self) -> None:
         # Once the answer has begun, its reader sets the pace; a reader that takes nothing is given up elsewhere.

@@ -15,7 +15,7 @@ from twisted.internet import defer
 from gateway.daphne_flow import Inflow
 from gateway.daphne_limits import PromptTransport, is_anything_unsent, room_for_connections
 from gateway.daphne_sockets import BoundedSocket, bound
-from gateway.flow import SERVED, Gone
+from gateway.flow import ANSWER, SERVED, Gone
 from gateway.lifespan_player import LifespanPlayer, StartFailed
 from gateway.types import Application, Event, Receive, Scope, Send
 from gateway.waiting import Inbox
@@ -74,11 +74,17 @@ class GatewayServer(Server):
         """As Daphne's own, with a queue that a client cannot fill at will."""
         socket = isinstance(protocol, BoundedSocket)
         events: Inbox[Event] = Inflow(protocol.hold, protocol.let_go) if socket else Inbox()
-        served = {"write": protocol.write} if socket else {}
-        whole = {"asgi": {"version": "3.0"}, **scope, "extensions": {SERVED: served}}
+        extensions = {SERVED: {"write": protocol.write}} if socket else {SERVED: {}, ANSWER: protocol.answer}
+        whole = {"asgi": {"version": "3.0"}, **scope, "extensions": extensions}
         application = self.application(whole, events.get, partial(self.handle_reply, protocol))
-        self.connections[protocol]["application_instance"] = asyncio.ensure_future(application)
+        running = self.connections[protocol]["application_instance"] = asyncio.ensure_future(application)
+        running.add_done_callback(partial(self.forget, protocol))
         return events
+
+    def forget(self, protocol: Any, ended: "asyncio.Future[None]") -> None:
+        """Daphne looks once a second at all that there are, and keeps what has ended until then. It reports errors."""
+        if "disconnected" in self.connections.get(protocol, ()) and not ended.cancelled() and not ended.exception():
+            del self.connections[protocol]
 
     async def handle_reply(self, protocol: Any, message: Event) -> None:
         """Returns once the client has room for more, or has gone."""

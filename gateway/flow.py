@@ -39,6 +39,9 @@ SERVED = "switchboard.flow"
 """The ASGI extension of a server that controls the flow itself. For a socket it may hold `write`: puts a text on the
 line at once, without the way through `send`, and gives False where that would have to wait, or nobody reads it."""
 
+ANSWER = "switchboard.answer"
+"""The ASGI extension of a server that can be answered in one call: `answer(status)` writes a whole answer that has no
+body, or gives False where it must go by `send`."""
 
 body_bytes: dict[bytes, Callable[[bytes], int]] = {}
 """Paths whose bodies may be larger than others: how large, for whoever shows that `Authorization`."""

@@ -9,6 +9,7 @@ from typing import Any
 import gateway.engine
 from gateway import addresses, limits
 from gateway.errors import NotReady
+from gateway.flow import ANSWER
 from gateway.metrics import refused
 from gateway.telegram import bots, updates, wire
 from gateway.types import Inbound, Receive, Scope
@@ -22,7 +23,7 @@ Headers = Iterable[tuple[bytes, bytes]]
 
 class Answer:
     """Written once for all the updates that are answered so. Without a `detail` it has no body: servers make a system
-    call for the head and another one for the body."""
+    call for the head and another one for the body, and ours can give the whole at once."""
 
     def __init__(self, status: int, detail: str = "", headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
         self.status = status
@@ -56,7 +57,8 @@ class Webhook:
             self.answered[answer.status] += 1
             if answer is not KEPT:
                 refused("webhook", str(answer.status))
-            await answer.send(send)
+            if answer is not KEPT or not _kept_at_once(scope):
+                await answer.send(send)
 
     def _turn_away(self, scope: Scope, bot: str) -> Answer | None:
         """What can be refused without the body."""
@@ -79,6 +81,11 @@ class Webhook:
         if update is None:
             return NO_UPDATE
         return await _store(updates.parse(bot, update))
+
+
+def _kept_at_once(scope: Scope) -> bool:
+    answer = (scope.get("extensions") or {}).get(ANSWER)
+    return answer is not None and bool(answer(KEPT.status))
 
 
 class _TooLarge(Exception):
