@@ -10,10 +10,10 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from django.db import DatabaseError
+from msgspec import Struct, field
 
 from gateway import leaving
 from gateway.errors import NotReady
@@ -34,15 +34,15 @@ OVERLAP_ROWS = 1000
 LOOKED_AT_ROWS = 2000
 
 
-@dataclass(slots=True, eq=False)
-class Stream:
-    """A bot's answers, or its announcements. `held` of them are here; what is newer than `last` and `left` is in the
-    table. `missed`: some of it came while the table was read."""
+class Stream(Struct, eq=False):
+    """A bot's answers, or its announcements. `held` of at most `most` are here; what is newer than `last` and `left` is
+    in the table. `missed`: some of it came while the table was read."""
 
     protocol: str
     bot: str
     announcement: bool
     left: bool
+    most: int
     held: int = 0
     last: int = 0
     missed: bool = False
@@ -55,7 +55,7 @@ class Stream:
 
     @property
     def room(self) -> int:
-        return (MOST_ANNOUNCEMENTS if self.announcement else MOST_ANSWERS) - self.held
+        return self.most - self.held
 
     @contextmanager
     def reserved(self, room: int) -> Iterator[None]:
@@ -67,8 +67,7 @@ class Stream:
             self.held -= room
 
 
-@dataclass(slots=True, eq=False)
-class Lane:
+class Lane(Struct, eq=False):
     """What goes to one chat. `conversations` had rows here; of what they have to say, some is `left` in the table.
     `leaving`: another process delivers the rest. `begun`: somebody has it in hand. `marking`: after which its rows in
     the table can be found."""
@@ -113,7 +112,7 @@ class Backlog:
     def is_free(self, protocol: str, bot: str, conversation: int, key: str) -> bool:
         """Nothing of that conversation or for that chat waits to leave, as an answer, here or in the table."""
         stream = self._streams.get((protocol, bot, False))
-        behind = not self._loaded if stream is None else stream.left or stream.room <= 0
+        behind = not self._loaded if stream is None else stream.left or stream.held >= stream.most
         return not (behind or (conversation, False) in self._homes or (protocol, bot, False, key) in self._lanes)
 
     def is_last(self, row: OutRow) -> bool:
@@ -156,7 +155,7 @@ class Backlog:
             self.rows[row.pk] = row
             return
         stream = self._stream(row.protocol, row.bot, announcement=row.announcement)
-        if row.pk > stream.last and (stream.left or stream.room <= 0):
+        if row.pk > stream.last and (stream.left or stream.held >= stream.most):
             stream.left = stream.missed = True
             return
         stream.last = max(stream.last, row.pk)
@@ -164,10 +163,12 @@ class Backlog:
 
     def _stream(self, protocol: str, bot: str, *, announcement: bool) -> Stream:
         key = protocol, bot, announcement
-        if key not in self._streams:
+        stream = self._streams.get(key)
+        if stream is None:
+            most = MOST_ANNOUNCEMENTS if announcement else MOST_ANSWERS
             # Until the table was read it may hold what is older.
-            self._streams[key] = Stream(protocol, bot, announcement, left=not self._loaded)
-        return self._streams[key]
+            stream = self._streams[key] = Stream(protocol, bot, announcement, not self._loaded, most)
+        return stream
 
     def _take(self, stream: Stream, row: OutRow) -> None:
         """Behind all that its lane has; where the lane is full, or has left something in the table, it stays there."""
@@ -175,7 +176,7 @@ class Backlog:
             return
         lane = self._home(stream, row)
         # One that does not move must not take the room of all others.
-        if lane.left or len(lane.rows) >= max(1, min(LONGEST_LANE, stream.room // 10)):
+        if lane.left or (lane.rows and len(lane.rows) >= max(1, min(LONGEST_LANE, stream.room // 10))):
             lane.left = lane.missed = True
         else:
             self._append(lane, row)
@@ -216,9 +217,10 @@ class Backlog:
 
     def _lane(self, stream: Stream, key: str, part: int) -> Lane:
         place = stream.protocol, stream.bot, stream.announcement, key
-        if place not in self._lanes:
-            self._lanes[place] = Lane(stream, key, part)
-        return self._lanes[place]
+        lane = self._lanes.get(place)
+        if lane is None:
+            lane = self._lanes[place] = Lane(stream, key, part)
+        return lane
 
     def _begin_with(self, lane: Lane) -> None:
         if not lane.begun:
@@ -229,7 +231,8 @@ class Backlog:
         del self._lanes[lane.stream.protocol, lane.stream.bot, lane.stream.announcement, lane.key]
         for conversation in lane.conversations:
             del self._homes[conversation, lane.stream.announcement]
-        self.put_back(lane)
+        if lane.rows:
+            self.put_back(lane)
 
     def put_back(self, lane: Lane) -> None:
         for pk in lane.rows:

@@ -216,9 +216,13 @@ class Clocks:
         if turn.rank == ANNOUNCEMENT:
             self._announcements.take(now)
 
-    def is_ready(self, chat: str, rank: int, *, counts: bool = True) -> bool:
-        """Whether `turn` would return at once."""
-        return self._is_ready(self._chat(chat), Turn(rank, counts), self._time())
+    def lets(self, name: str, *, counts: bool) -> Chat | None:
+        """That chat, where the `turn` of an answer would return at once. It is asked twice for each: in one piece."""
+        chat = self._chats.get(name) or self._chat(name)
+        if self._waiters or chat.turns or chat.busy:
+            return None
+        free_at = max(self._parked_until, self._calls.free_at, chat.parked_until, chat.calls.free_at if counts else 0.0)
+        return chat if free_at <= self._time() else None
 
     def take_at_once(self, chat: str, rank: int, *, counts: bool = True) -> bool:
         """As `turn`, if that would return at once; otherwise nothing is taken."""
@@ -229,11 +233,11 @@ class Clocks:
         self._take_bots(now, turn)
         return True
 
-    def take(self, chat: str, rank: int, *, counts: bool = True) -> None:
-        """As `turn`, where it has just been found ready."""
-        turn, now = Turn(rank, counts), self._time()
-        self._chat(chat).take(now, turn)
-        self._take_bots(now, turn)
+    def take(self, chat: Chat, *, counts: bool) -> None:
+        """The turn that `lets` has just found free."""
+        now = self._time()
+        chat.take(now, Turn(BOT, counts))
+        self._calls.take(now)
 
     def _is_ready(self, chat: Chat, turn: Turn, now: float) -> bool:
         if self._waiters or chat.turns or chat.is_taken(turn.rank) or chat.free_at(turn) > now:

@@ -17,6 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import DatabaseError
+from msgspec import Struct
 
 from gateway import leaving
 from gateway.backlog import Backlog, Lane
@@ -47,22 +48,29 @@ RETRY_SECONDS = 1.0
 DRAIN_STEP_SECONDS = 0.05
 
 
+class Way(Struct, eq=False):
+    """What the sends of one bot on one protocol go by."""
+
+    server: ProtocolServer
+    clocks: Clocks
+    doubts: Doubts
+
+
 class Outbox:
     """`floods`: waits that the outside has asked for; `unknown`: calls of which nobody knows whether they were done;
-    `retried`: calls that were to be made again."""
+    `retried`: calls that were to be made again. `calls`: it is open, and not closed yet."""
 
     def __init__(self, engine: "Engine") -> None:
         self._engine = engine
         self._backlog = Backlog(engine, self._begin)
-        self._rows = self._backlog.rows
-        self._clocks: dict[tuple[str, str], Clocks] = {}
-        self._doubts: dict[tuple[str, str], Doubts] = {}
+        self.rows = self._backlog.rows
+        self._ways: dict[tuple[str, str], Way] = {}
         self._running: dict[Lane, asyncio.Task[None]] = {}
         self._pausing: set[asyncio.Task[None]] = set()
-        self._straight = Straight(self)
+        self._straight = Straight(engine, self)
         self._open = asyncio.Event()
         self._promised: set[str] = set()
-        self._closed = False
+        self.calls, self._closed = False, False
         # Takes a committed row; takes what is queued, before anything else is said; finds what others have queued.
         self.put, self.load, self.look = self._backlog.put, self._backlog.load, self._backlog.look
         self.adopt, self.stay = self._backlog.adopt, self._backlog.stay
@@ -70,32 +78,33 @@ class Outbox:
         self.floods = self.unknown = self.retried = 0
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.rows)
 
     @property
     def waits(self) -> int:
         """How many calls had to wait for a clock."""
-        return sum(clocks.waits for clocks in self._clocks.values())
+        return sum(way.clocks.waits for way in self._ways.values())
 
     def open(self) -> None:
         """The protocols can deliver now."""
         self._open.set()
+        self.calls = not self._closed
 
     def pace(self, share: float) -> None:
         """This process has that share of every bot's limits."""
         self._share = share
-        for clocks in self._clocks.values():
-            clocks.pace(share)
+        for way in self._ways.values():
+            way.clocks.pace(share)
 
     def parked(self) -> list[tuple[str, str, float]]:
         """The bots that the outside has sent away as a whole, and for how long."""
-        waits = [(protocol, bot, round(clocks.bot_parked, 1)) for (protocol, bot), clocks in self._clocks.items()]
+        waits = [(protocol, bot, round(way.clocks.bot_parked, 1)) for (protocol, bot), way in self._ways.items()]
         return [wait for wait in waits if wait[2] > 0]
 
     def park(self, protocol: str, bot: str, seconds: float) -> None:
         """Another process was told so."""
         if protocol in self._engine.protocols:
-            self._clocks_for(protocol, bot).park_bot(seconds)
+            self.way(protocol, bot).clocks.park_bot(seconds)
 
     def parts(self) -> set[int]:
         return {lane.part for lane in self._backlog.lanes()}
@@ -106,14 +115,13 @@ class Outbox:
         """Promises that what is to be said next can leave as soon as it is committed. Gives the place that is kept for
         it, "" where it cannot; until `withdraw` nothing else is promised there."""
         server = self._engine.protocols[protocol]
-        if outbound.kind == Kind.EDIT or server.immediate or self._closed or not self._open.is_set():
+        if outbound.kind == Kind.EDIT or server.immediate or not self.calls:
             return ""
         key = f"{protocol} {bot} {(lane := server.lane(address))}"
         if key in self._promised or not self._backlog.is_free(protocol, bot, conversation, lane):
             return ""
-        clocks = self._clocks_for(protocol, bot)
         chat = server.chat(outbound.method, outbound.params, address)
-        if not clocks.is_ready(chat, BOT, counts=outbound.kind != Kind.CALL):
+        if self.way(protocol, bot).clocks.lets(chat, counts=outbound.kind != Kind.CALL) is None:
             return ""
         self._promised.add(key)
         return key
@@ -144,7 +152,7 @@ class Outbox:
         deadline = self._engine.time() + seconds
         while (busy := self._busy()) and self._engine.time() < deadline - seconds / 2:
             await asyncio.wait(busy, timeout=DRAIN_STEP_SECONDS)
-        self._closed = True
+        self.calls, self._closed = False, True
         self._backlog.close()
         # A call that is cut off is one that nobody knows the outcome of: those under way may finish.
         while (busy := self._busy()) and self._engine.time() < deadline:
@@ -160,19 +168,6 @@ class Outbox:
     def _busy(self) -> "set[asyncio.Task[None] | asyncio.Future[None]]":
         waiting = set(self._running.values()) - self._pausing
         return waiting | self._straight.until_over(self._backlog.lanes())
-
-    def protocol_of(self, row: OutRow) -> ProtocolServer:
-        return self._engine.protocols[row.protocol]
-
-    def first_of(self, lane: Lane) -> OutRow | None:
-        return self._rows.get(lane.rows[0]) if lane.rows else None
-
-    def may_call(self, lane: Lane) -> bool:
-        return self._open.is_set() and self._goes_on(lane) and not self._engine.may_be_dead
-
-    def turn_of(self, row: OutRow) -> tuple[int, bool]:
-        """Its rank, and whether it puts words into its chat."""
-        return _rank(row), row.kind != Kind.CALL
 
     def _begin(self, lane: Lane) -> None:
         if not self._straight.takes(lane):
@@ -218,7 +213,7 @@ class Outbox:
         except KeyError:  # Deleted with its conversation.
             return None
         finally:
-            self.clocks_of(row).free(chat)
+            self._clocks(row).free(chat)
 
     async def _recover(self, lane: Lane, error: Exception) -> None:
         """Its rows are in the table, and are read again."""
@@ -234,13 +229,13 @@ class Outbox:
         if not lane.rows:
             await self._backlog.reload(lane)
             return
-        row = self._rows[lane.rows[0]]
+        row = self.rows[lane.rows[0]]
         pause: float | None = row.due_in
         if rest is not None:
             pause = await rest()
         elif row.due_in > 0:
             # It may be a wait that the outside has asked of a process before this one.
-            self.clocks_of(row).park(self.chat_of(row), row.due_in)
+            self._clocks(row).park(self._chat(row), row.due_in)
             row.due_in = 0.0
         else:
             pause = await self._send(row)
@@ -266,24 +261,20 @@ class Outbox:
             with self._waiting():
                 await asyncio.sleep(seconds)
 
-    def chat_of(self, row: OutRow) -> str:
-        return self.protocol_of(row).chat(row.method, row.params, row.address)
+    def _chat(self, row: OutRow) -> str:
+        return self.way(row.protocol, row.bot).server.chat(row.method, row.params, row.address)
 
-    def clocks_of(self, row: OutRow) -> Clocks:
-        return self._clocks_for(row.protocol, row.bot)
+    def _clocks(self, row: OutRow) -> Clocks:
+        return self.way(row.protocol, row.bot).clocks
 
-    def _clocks_for(self, protocol: str, bot: str) -> Clocks:
-        key = protocol, bot
-        if key not in self._clocks:
-            self._clocks[key] = Clocks(self._engine.time, self._engine.protocols[protocol].limits)
-            self._clocks[key].pace(self._share)
-        return self._clocks[key]
-
-    def _doubts_of(self, row: OutRow) -> Doubts:
-        key = row.protocol, row.bot
-        if key not in self._doubts:
-            self._doubts[key] = Doubts(self._engine.time)
-        return self._doubts[key]
+    def way(self, protocol: str, bot: str) -> "Way":
+        way = self._ways.get((protocol, bot))
+        if way is None:
+            server = self._engine.protocols[protocol]
+            time = self._engine.time
+            way = self._ways[protocol, bot] = Way(server, Clocks(time, server.limits), Doubts(time))
+            way.clocks.pace(self._share)
+        return way
 
     # One call
 
@@ -291,10 +282,10 @@ class Outbox:
         """Waits for its turn and makes the call. Returns the seconds to wait then; None: the row has its end state."""
         logs_row.set(row.pk)
         target = await self._patiently(leaving.target, row) if row.kind == Kind.EDIT and row.ref else None
-        clocks, chat = self.clocks_of(row), self.chat_of(row)
+        clocks, chat = self._clocks(row), self._chat(row)
         await self._turn(row, clocks, chat)
         try:
-            if self._closed or self.chat_of(self._rows[row.pk]) != chat:
+            if self._closed or self._chat(self.rows[row.pk]) != chat:
                 return 0.0  # It goes elsewhere meanwhile.
             asked = self._engine.time()
             if row.marked:
@@ -305,7 +296,7 @@ class Outbox:
                 # Somebody else may have this row by now; whoever has not the lease any more cannot write this.
                 await self.commit(Mark(row, Status.QUEUED))
                 return 0.0
-            row = self._rows[row.pk]  # Its words may have been replaced just before they were marked.
+            row = self.rows[row.pk]  # Its words may have been replaced just before they were marked.
             if (seconds := clocks.parked(chat)) > 0:
                 await self.commit(Mark(row, Status.QUEUED, due_in=seconds))
                 return 0.0
@@ -316,7 +307,7 @@ class Outbox:
             clocks.free(chat)
 
     async def _turn(self, row: OutRow, clocks: Clocks, chat: str) -> None:
-        rank, counts = self.turn_of(row)
+        rank, counts = _rank(row), row.kind != Kind.CALL
         if clocks.take_at_once(chat, rank, counts=counts):
             return
         if row.marked:  # Something has come between: its call is not under way.
@@ -326,15 +317,16 @@ class Outbox:
             await clocks.turn(chat, rank, counts=counts)
 
     async def _call(self, row: OutRow, chat: str, target: int | None) -> float | None:
-        return await self.called(row, chat, partial(self.protocol_of(row).deliver, self.delivery(row, chat, target)))
+        deliver = self.way(row.protocol, row.bot).server.deliver
+        return await self.called(row, chat, partial(deliver, self.delivery(row, chat, target)))
 
     async def called(self, row: OutRow, chat: str, outcome: Callable[[], Awaitable[Sent]]) -> float | None:
         """Writes what becomes of its call. Returns as `_send`."""
-        clocks = self.clocks_of(row)
+        clocks = self._clocks(row)
         try:
             sent = await outcome()
         except Flooded as error:
-            self._doubts_of(row).answered(row.pk)
+            self.way(row.protocol, row.bot).doubts.answered(row.pk)
             self.floods += 1
             seconds = self._seconds(row, error)
             clocks.flooded(chat, seconds)
@@ -383,8 +375,8 @@ class Outbox:
 
     def _marked_ahead(self, row: OutRow, marking: "asyncio.Future[bool]") -> None:
         """Before the other one's end is heard of, which was asked for later. Where it fails, its turn marks it."""
-        if marking.exception() is None and row.pk in self._rows:
-            self._rows[row.pk].marked = marking.result()
+        if marking.exception() is None and row.pk in self.rows:
+            self.rows[row.pk].marked = marking.result()
 
     def _next(self, row: OutRow, chat: str) -> OutRow | None:
         """What can be called as soon as that row has its end. One that is sent at most once is in doubt for no longer
@@ -392,9 +384,9 @@ class Outbox:
         found = self._backlog.behind(row)
         if found is None or found.marked or found.due_in > 0 or found.at_most_once or self._closed:
             return None
-        if found.announcement or found.kind == Kind.EDIT or not chat or self.chat_of(found) != chat:
+        if found.announcement or found.kind == Kind.EDIT or not chat or self._chat(found) != chat:
             return None
-        lets = self.clocks_of(row).lets_another(chat, _rank(found), counts=found.kind != Kind.CALL)
+        lets = self._clocks(row).lets_another(chat, _rank(found), counts=found.kind != Kind.CALL)
         return found if lets and not self._engine.may_be_dead else None
 
     def _is_awaited(self, row: OutRow) -> bool:
@@ -402,8 +394,9 @@ class Outbox:
         return bool(row.ref) or self._closed or self._engine.stopping or not self._backlog.is_last(row)
 
     def _answered(self, row: OutRow) -> None:
-        self.clocks_of(row).let_in()
-        self._doubts_of(row).answered(row.pk)
+        way = self.way(row.protocol, row.bot)
+        way.clocks.let_in()
+        way.doubts.answered(row.pk)
 
     async def _fail(self, row: OutRow, reason: str, *, blocked: bool = False, gone: bool = False) -> None:
         reports, farewell = self._handles(row, "result"), self._handles(row, "disconnect")
@@ -446,7 +439,7 @@ class Outbox:
             await self.commit(PartSent(row, list(row.parts)))
 
         def next_call() -> None:
-            if self._closed or not self.clocks_of(row).take_another(chat, _rank(row)):
+            if self._closed or not self._clocks(row).take_another(chat, _rank(row)):
                 raise _NotYet("The next part waits for its turn.")
 
         return Delivery(
@@ -503,14 +496,15 @@ class Outbox:
         return None
 
     def _is_hopeless(self, row: OutRow) -> bool:
-        return self._doubts_of(row).is_hopeless(row.pk, self.protocol_of(row).contact_ages().get(row.bot))
+        way = self.way(row.protocol, row.bot)
+        return way.doubts.is_hopeless(row.pk, way.server.contact_ages().get(row.bot))
 
     async def _move(self, row: OutRow, error: Moved) -> float | None:
         """The chat's conversations go along to its new id, and the row to its new address."""
         await self.commit(MoveChat(row.protocol, row.bot, error.to))
         for moved in await self._patiently(leaving.rows, [row.pk], Status.SENDING):
             if moved.params != row.params:
-                self._rows[row.pk] = moved
+                self.rows[row.pk] = moved
                 await self.commit(Mark(moved, Status.QUEUED))
                 return 0.0
         await self._fail(row, str(error))

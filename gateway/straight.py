@@ -13,29 +13,31 @@ from msgspec import Struct
 
 from gateway.backlog import Lane
 from gateway.errors import NotReady
-from gateway.flood import Clocks
+from gateway.flood import Chat
 from gateway.models import Kind
 from gateway.transcript import Mark, OutRow
 from gateway.types import Sent
 
 if TYPE_CHECKING:
+    from gateway.engine import Engine
     from gateway.outbox import Outbox
 
 
 class Call(Struct, eq=False):
-    """Of the first row of a lane. `over`: for whoever waits for it."""
+    """Of the first row of a lane. `name`: the chat's. `over`: for whoever waits for it."""
 
     lane: Lane
     row: OutRow
-    chat: str
-    clocks: Clocks
+    name: str
+    chat: Chat
     over: "asyncio.Future[None] | None" = None
 
 
 class Straight:
     """`lane in straight`: a call of its first row is under way here, or that row's end is being written."""
 
-    def __init__(self, outbox: "Outbox") -> None:
+    def __init__(self, engine: "Engine", outbox: "Outbox") -> None:
+        self._engine = engine
         self._outbox = outbox
         self._calls: dict[Lane, Call] = {}
 
@@ -45,17 +47,20 @@ class Straight:
     def takes(self, lane: Lane) -> bool:
         """Makes the call of its first row, and goes on with the lane after it. False: it takes patience."""
         outbox = self._outbox
-        row = outbox.first_of(lane)
-        if row is None or not row.marked or row.due_in > 0 or row.kind == Kind.EDIT or not outbox.may_call(lane):
+        row = outbox.rows.get(lane.rows[0]) if lane.rows else None
+        if row is None or not row.marked or row.due_in > 0 or row.announcement or row.kind == Kind.EDIT:
             return False
-        chat, clocks = outbox.chat_of(row), outbox.clocks_of(row)
-        rank, counts = outbox.turn_of(row)
-        if not clocks.is_ready(chat, rank, counts=counts):
+        if not outbox.calls or lane.leaving or self._engine.may_be_dead:
             return False
-        call = Call(lane, row, chat, clocks)
-        if not outbox.protocol_of(row).begin(outbox.delivery(row, chat), partial(self._told, call)):
+        way, counts = outbox.way(row.protocol, row.bot), row.kind != Kind.CALL
+        name = way.server.chat(row.method, row.params, row.address)
+        chat = way.clocks.lets(name, counts=counts)
+        if chat is None:
             return False
-        clocks.take(chat, rank, counts=counts)
+        call = Call(lane, row, name, chat)
+        if not way.server.begin(outbox.delivery(row, name), partial(self._told, call)):
+            return False
+        way.clocks.take(chat, counts=counts)
         row.marked = False
         self._calls[lane] = call
         return True
@@ -64,11 +69,11 @@ class Straight:
         if call.lane not in self._calls:
             return  # The process ends, and waits no longer.
         if not isinstance(told, Sent):
-            self._give(call, partial(self._outbox.called, call.row, call.chat, told))
+            self._give(call, partial(self._outbox.called, call.row, call.name, told))
             return
         mark = self._outbox.succeeded(call.row, told)
         try:
-            marking = self._outbox.submit_end(call.row, mark, call.chat)
+            marking = self._outbox.submit_end(call.row, mark, call.name)
         except NotReady:
             self._give(call, partial(self._outbox.commit, mark))
         else:
@@ -82,13 +87,13 @@ class Straight:
             self._give(call, partial(self._outbox.commit, mark, attempt=marking))
             return
         # Its end is written, or it was deleted with its conversation.
-        call.clocks.free(call.chat)
+        call.chat.free()
         self._forget(call)
         self._outbox.over(call.lane)
 
     def _give(self, call: Call, rest: Callable[[], Awaitable[float | None]]) -> None:
         """To whoever has the patience, with what is left to be done for its row."""
-        self._outbox.take_over(call.lane, call.row, call.chat, rest)
+        self._outbox.take_over(call.lane, call.row, call.name, rest)
         self._forget(call)
 
     def _forget(self, call: Call) -> None:

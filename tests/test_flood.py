@@ -99,7 +99,7 @@ async def test_a_wait_that_another_process_was_told_of() -> None:
     one, other = clocks(), clocks()
     one.flooded("", 0.2)
     other.park_bot(one.bot_parked)
-    assert not other.is_ready("7", BOT)
+    assert other.lets("7", counts=True) is None
     began = time.monotonic()
     await other.turn("7", BOT)
     assert time.monotonic() - began > 0.15

@@ -31,7 +31,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     advance = Outbox._advance
 
     async def noted(self: Outbox, lane: Any, rest: Any) -> None:
-        seen.extend(self._rows[pk].text for pk in list(lane.rows)[:1])
+        seen.extend(self.rows[pk].text for pk in list(lane.rows)[:1])
         await advance(self, lane, rest)
 
     monkeypatch.setattr(Outbox, "_advance", noted)

@@ -20,8 +20,9 @@ LAST_ONLY = ("reply_markup",)
 def is_one_call(delivery: Delivery) -> bool:
     """A text that fits into one message."""
     text = delivery.params.get("text")
-    fits = delivery.method == "send_message" and type(text) is str and units(text) <= LIMIT
-    return fits and not delivery.parts
+    if delivery.method != "send_message" or delivery.parts or type(text) is not str:
+        return False
+    return len(text) * 2 <= LIMIT or units(text) <= LIMIT
 
 
 def sent(result: Any) -> Sent:

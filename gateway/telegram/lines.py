@@ -167,7 +167,8 @@ class Line(asyncio.Protocol):
         self._begin()
         now = self._loop.time()
         self._silence, self._deadline, self._latest = silence, now + silence, now + silence + CONNECT_SECONDS
-        self._watch()
+        if self._timer is None or self._timer_at > self._deadline:
+            self._watch()
         self._transport.write(request)
 
     def is_sound(self, oldest: float) -> bool:
