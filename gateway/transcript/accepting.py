@@ -73,10 +73,10 @@ class Accept(Struct, frozen=True):
         elif inbound.person is not None and group.last_written_of(conversation) != inbound.person:
             _update_contact(group, group.contact(conversation), inbound.person)
             group.wrote(conversation, inbound.person)
-        for name in ("chat", "address"):
-            value = getattr(inbound, name)
-            if value and value != getattr(conversation, name):
-                group.alter(conversation, **{name: value})
+        if inbound.chat and inbound.chat != conversation.chat:
+            group.alter(conversation, chat=inbound.chat)
+        if inbound.address and inbound.address != conversation.address:
+            group.alter(conversation, address=inbound.address)
         return conversation
 
     def _create(self, group: Group) -> ConversationRow:
@@ -112,7 +112,7 @@ class Accept(Struct, frozen=True):
             update_id=inbound.update_id,
             client_id=inbound.client_id,
             external_id=inbound.external_id,
-            error=clean(inbound.error),
+            error=inbound.error and clean(inbound.error),
             status=status,
             feedings=int(status == Status.IN_HAND),
             settled_at=None if status in UNSETTLED else group.now,

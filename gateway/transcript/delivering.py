@@ -45,13 +45,13 @@ class Mark(Struct, frozen=True):
             reason = "The user has blocked the bot; an announcement is not tried again."
             group.change_status(conversation, row.pk, Status.FAILED, error=reason, settled_at=group.now)
             return False
-        group.change_status(conversation, row.pk, self.status, error=clean(self.error), **self._fields(group))
+        fields = self._times(group)
+        if self.unknown:
+            fields["unknowns"] = row.unknowns + 1
+        group.change_status(conversation, row.pk, self.status, error=self.error and clean(self.error), **fields)
         if self.status in (Status.SENT, Status.FAILED):
             self._finish(group, conversation)
         return True
-
-    def _fields(self, group: Group) -> dict[str, Any]:
-        return {**self._times(group), **({"unknowns": self.row.unknowns + 1} if self.unknown else {})}
 
     def _times(self, group: Group) -> dict[str, Any]:
         if self.status == Status.SENDING:

@@ -21,6 +21,7 @@ from gateway.types import Outbound, Person
 logger = logging.getLogger(__name__)
 
 APOLOGY_ORDINAL = -1
+NOBODY, ANONYMOUS = Person(""), AnonymousUser()
 
 
 class InRow(Struct, frozen=True):
@@ -62,8 +63,8 @@ class Begun(Struct, frozen=True):
     uuid: str = ""
     chat: dict[str, Any] = field(default_factory=dict)
     address: dict[str, Any] = field(default_factory=dict)
-    person: Person = field(default_factory=lambda: Person(""))
-    user: "AbstractBaseUser | AnonymousUser" = field(default_factory=AnonymousUser)
+    person: Person = NOBODY
+    user: "AbstractBaseUser | AnonymousUser" = ANONYMOUS
 
 
 class Begin(Struct, frozen=True):
@@ -172,7 +173,8 @@ class Settle(Struct, frozen=True):
     def apply(self, group: Group) -> bool:
         """Returns whether the clock of the scope runs now."""
         conversation = group.conversation(self.row.conversation)
-        group.change_status(conversation, self.row.pk, self.status, error=clean(self.error), settled_at=group.now)
+        error = self.error and clean(self.error)
+        group.change_status(conversation, self.row.pk, self.status, error=error, settled_at=group.now)
         if self.session is not None:
             group.alter(conversation, session=self.session)
         if self.apology is not None and not is_held(conversation):

@@ -291,7 +291,8 @@ class Group:
         pk = self.memory.keys.get(place)
         if pk is None:
             return None
-        self._load([pk])
+        if pk not in self._conversations:
+            self._load([pk])
         if pk not in self._conversations:  # Deleted meanwhile.
             self.memory.keys.pop(place, None)
         return self._conversations.get(pk)
@@ -387,7 +388,9 @@ class Group:
             rev=self.advance(conversation),
             **fields,
         )
-        message.text, message.name = clean(message.text), clean(message.name)[:256]
+        message.text = clean(message.text)
+        if message.name:
+            message.name = clean(message.name)[:256]
         if message.kind in WORDS and message.status not in UNSEEN:
             message.seq = conversation.seq = conversation.seq + 1
             message.seen_rev = message.rev
@@ -445,11 +448,13 @@ class Group:
         return bool(self._messages.get(pk, {}).get("status", self.statuses.get(pk)) == Status.QUEUED)
 
     def to_feed(self, conversation: ConversationRow, message: Message) -> None:
-        self._leave_mark(conversation)
+        if conversation.part not in self.memory.mine:
+            self._leave_mark(conversation)
         self.inbox.append((conversation, message))
 
     def to_deliver(self, conversation: ConversationRow, message: Message) -> None:
-        self._leave_mark(conversation)
+        if conversation.part not in self.memory.mine:
+            self._leave_mark(conversation)
         self.outbox.append((conversation, message))
 
     def is_mine(self, conversation: ConversationRow) -> bool:
@@ -457,9 +462,8 @@ class Group:
         return conversation.part in self.memory.mine
 
     def _leave_mark(self, conversation: ConversationRow) -> None:
-        """Its owner has not seen this row, and must not feed or deliver a later one before."""
-        if not self.is_mine(conversation):
-            self.alter(conversation, handed_rev=conversation.rev)
+        """Its owner, another process, has not seen this row, and must not feed or deliver a later one before."""
+        self.alter(conversation, handed_rev=conversation.rev)
 
     def event(self, conversation: ConversationRow, kind: Kind, payload: dict[str, Any], **fields: Any) -> MessageRow:
         """An inbound row of the gateway's own (a result, a resume, a disconnect), to be fed."""
@@ -504,7 +508,7 @@ class Group:
             self._clients[id(self.conversation_of(message)), message.client_id] = message
 
     def known_update(self, bot: str, update_id: int | None) -> Message | None:
-        return None if update_id is None else self._updates.get((self.bot(bot).pk, update_id))
+        return None if update_id is None or not self._updates else self._updates.get((self.bot(bot).id, update_id))
 
     def known_client(self, conversation: ConversationRow, client_id: str | None) -> Message | None:
         return None if client_id is None else self._clients.get((id(conversation), client_id))
@@ -526,8 +530,7 @@ class Group:
     def flush(self) -> None:
         self.write_created()
         statements.insert(self._base, MESSAGES, self.added, self._changes())
-        for place, message in enumerate(self.added, start=1):
-            self._note_added(place, message)
+        self._note_added()
         self.news = {pk: conversation.rev for pk, conversation in self._changed.items()}
         for conversation in self._changed.values():
             conversation.stamp = self._stamp
@@ -546,14 +549,15 @@ class Group:
             *statements.changes_of_columns(self._base, MESSAGES, self._messages),
         ]
 
-    def _note_added(self, place: int, message: MessageRow) -> None:
-        waiting = self.conversation_of(message).unsettled
-        if waiting is not None:
-            waiting.discard(-place)
-            if message.status in UNSETTLED:
-                waiting.add(message.pk)
-        if message.client_id is not None:
-            self.memory.clients[message.conversation_id, message.client_id] = None
+    def _note_added(self) -> None:
+        for place, message in enumerate(self.added, start=1):
+            unsettled = message.conversation.unsettled  # type: ignore[attr-defined]
+            if unsettled is not None:
+                unsettled.discard(-place)
+                if message.status in UNSETTLED:
+                    unsettled.add(message.pk)
+            if message.client_id is not None:
+                self.memory.clients[message.conversation_id, message.client_id] = None
 
 
 def _named(rich: Rich | None) -> str:

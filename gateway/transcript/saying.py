@@ -98,10 +98,10 @@ def add_outbound(
         buttons=outbound.buttons,
         method=outbound.method,
         payload=outbound.params,
-        ref=clean(outbound.ref),
+        ref=outbound.ref and clean(outbound.ref),
         at_most_once=outbound.at_most_once,
         status=status,
-        error=clean(outbound.error),
+        error=outbound.error and clean(outbound.error),
         sends=int(status == Status.SENDING),
         settled_at=None if status in (Status.QUEUED, Status.SENDING) else group.now,
         **fields,
@@ -117,7 +117,8 @@ def add_outbound(
 
 def _is_late(conversation: ConversationRow, outbound: Outbound, sender: str) -> bool:
     """A holder has the conversation: the bot's words are notes. An answered button press is no word."""
-    return is_held(conversation) and sender == Sender.BOT and outbound.method != "answer_callback_query"
+    held = conversation.holder_id is not None
+    return held and sender == Sender.BOT and outbound.method != "answer_callback_query"
 
 
 class Say(Struct, frozen=True):

@@ -3,12 +3,12 @@
 from datetime import timedelta
 
 from gateway.models import UNSETTLED, Kind, Message
-from gateway.transcript.group import Group, is_held
+from gateway.transcript.group import Group
 from gateway.transcript.rows import ConversationRow
 
 
 def start_clock(group: Group, conversation: ConversationRow, timeout: float) -> None:
-    if conversation.open and not is_held(conversation) and not conversation.waiting:
+    if conversation.open and conversation.holder_id is None and not conversation.waiting:
         group.alter(conversation, deadline=group.now + timedelta(seconds=timeout))
 
 

@@ -6,20 +6,22 @@ between the databases is in sqlite.py and postgres.py.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from gateway.transcript.rows import MESSAGES, Change, Codecs, ConversationRow, Table
+from gateway.transcript.rows import MESSAGES, Change, Codec, Codecs, ConversationRow, Table
 from gateway.transcript.sqlite import Sqlite
 
 if TYPE_CHECKING:
     from gateway.transcript.group import Memory
 
 R = TypeVar("R")
+Encoders = list[tuple[int, Codec]]
+"""By their places in a row, for the columns that the database does not take as they are."""
 
 # In the words of the partial indexes.
 UNSETTLED = "status IN ('received', 'in_hand')"
@@ -117,7 +119,7 @@ def insert(base: Database, table: Table[R], rows: Sequence[R], changes: Sequence
         base.update(changes)
         return
     get, encoders = _reading(type(base), table, table.attributes[1:])
-    keys = base.insert(table, table.names[1:], [_values(get, encoders, one) for one in rows], changes)
+    keys = base.insert(table, table.names[1:], _encoded(encoders, map(get, rows)), changes)
     for one, pk in zip(rows, keys, strict=True):
         one.pk = pk  # type: ignore[attr-defined]
 
@@ -131,7 +133,7 @@ def changes_of_rows(base: Database, table: Table[Any], rows: Iterable[Any]) -> I
             one.changed.clear()
     for changed, some in alike.items():
         names, get, encoders = _reading_changed(type(base), table, changed)
-        yield Change(table, names, [_values(get, encoders, one) for one in some])
+        yield Change(table, names, _encoded(encoders, map(get, some)))
 
 
 def changes_of_columns(base: Database, table: Table[Any], changes: Mapping[int, Mapping[str, Any]]) -> Iterator[Change]:
@@ -140,37 +142,36 @@ def changes_of_columns(base: Database, table: Table[Any], changes: Mapping[int, 
     for pk, fields in changes.items():
         alike[tuple(fields)].append([*fields.values(), pk])
     for attributes, rows in alike.items():
-        encoders = _encoders(type(base), table, attributes)
-        for values in rows:
-            _encode(encoders, values)
-        yield Change(table, tuple(table.fields[name].column for name in attributes), rows)
+        names, encoders = _writing(type(base), table, attributes)
+        yield Change(table, names, _encoded(encoders, rows))
 
 
 @lru_cache(maxsize=1000)
 def _reading_changed(
     kind: type[Database], table: Table[Any], changed: frozenset[str]
-) -> tuple[tuple[str, ...], Any, list[tuple[int, Any]]]:
+) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]], Encoders]:
     attributes = sorted(changed)
-    return tuple(table.fields[name].column for name in attributes), *_reading(kind, table, (*attributes, "pk"))
+    get, encoders = _reading(kind, table, (*attributes, "pk"))
+    return tuple(table.fields[name].column for name in attributes), get, encoders
 
 
 @lru_cache(maxsize=1000)
-def _reading(kind: type[Database], table: Table[Any], attributes: tuple[str, ...]) -> tuple[Any, list[tuple[int, Any]]]:
-    return attrgetter(*attributes), _encoders(kind, table, attributes)
+def _reading(
+    kind: type[Database], table: Table[Any], attributes: tuple[str, ...]
+) -> tuple[Callable[[Any], tuple[Any, ...]], Encoders]:
+    return attrgetter(*attributes), table.codecs(kind.encode, attributes)
 
 
 @lru_cache(maxsize=1000)
-def _encoders(kind: type[Database], table: Table[Any], attributes: tuple[str, ...]) -> list[tuple[int, Any]]:
-    return table.codecs(kind.encode, attributes)
+def _writing(kind: type[Database], table: Table[Any], attributes: tuple[str, ...]) -> tuple[tuple[str, ...], Encoders]:
+    return tuple(table.fields[name].column for name in attributes), table.codecs(kind.encode, attributes)
 
 
-def _values(get: Any, encoders: list[tuple[int, Any]], one: Any) -> list[Any]:
-    values = list(get(one))
-    _encode(encoders, values)
-    return values
-
-
-def _encode(encoders: list[tuple[int, Any]], values: list[Any]) -> None:
+def _encoded(encoders: Encoders, rows: Iterable[Iterable[Any]]) -> list[list[Any]]:
+    """Rows as the database takes them: column by column, since a call for each row costs as much as what it does."""
+    encoded = list(map(list, rows))
     for place, encode in encoders:
-        if values[place] is not None:
-            values[place] = encode(values[place])
+        for values in encoded:
+            if values[place] is not None:
+                values[place] = encode(values[place])
+    return encoded
