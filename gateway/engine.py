@@ -316,9 +316,8 @@ class Engine:
 
     async def say(self, uuid: str, user: Any, *, client_id: str, text: str, seen: int) -> Receipt:
         """An operator's words. Raises Denied with the admin socket's code, Unsendable for what cannot be said."""
-        conversation = await self.read(queries.by_uuid, uuid)
-        protocol = self.protocols[conversation.protocol]
-        outbound = protocol.compose("send_message", {"text": text}, address=conversation.address, event=None)
+        name, address = await self.read(queries.address, uuid)
+        outbound = self.protocols[name].compose("send_message", {"text": text}, address=address, event=None)
         key = f"o:{user.pk}:{client_id}"
         receipt = await self.submit(OperatorSay(uuid, user, name_of(user), key, outbound, seen))
         return receipt()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -9,6 +10,7 @@ from django.utils import timezone
 
 from gateway import indexed
 from gateway.errors import Denied
+from gateway.kept import Kept
 from gateway.models import UNSETTLED, Bot, Conversation, Direction, Message, Status
 from gateway.parts import ALL
 
@@ -86,11 +88,18 @@ def by_pk(pk: int) -> Conversation:
     return Conversation.objects.select_related("bot").get(pk=pk)
 
 
-def by_uuid(uuid: str) -> Conversation:
+_addresses = Kept(Conversation, "uuid", "protocol", "address")
+
+
+def address(uuid: str) -> tuple[str, dict[str, Any]]:
+    """The protocol of a conversation, and where it is there."""
     try:
-        return Conversation.objects.select_related("bot").get(uuid=UUID(uuid))
-    except (Conversation.DoesNotExist, ValueError):
-        raise Denied("unknown_conversation", "There is no such conversation.") from None
+        found = _addresses.row(UUID(uuid))
+    except ValueError:
+        found = None
+    if found is None:
+        raise Denied("unknown_conversation", "There is no such conversation.")
+    return found[0], found[1]
 
 
 def ensure_bots(names: Iterable[str]) -> None:

@@ -64,17 +64,18 @@ class AdminChatConsumer(Socket):
 
     async def hear(self, frame: Frame) -> None:
         running = engine.current()
-        operator = await self._ask_again(running)
+        operator, place = await running.read(before_acting, self.badge, getattr(frame, "conversation", ""))
+        operator = await self._heed(running, operator)
         if operator is None:
             return
         try:
-            await self._act(running, operator.user, frame)
+            await self._act(running, operator.user, frame, place)
         except Denied as denied:
             self._deny(frame, denied.code, denied.detail)
         except Unsendable as error:
             self._deny(frame, "bad_frame", str(error))
 
-    async def _act(self, running: "Engine", user: Any, frame: Frame) -> None:
+    async def _act(self, running: "Engine", user: Any, frame: Frame, place: Place | None) -> None:
         if isinstance(frame, OperatorHello):
             await self._tell_rights(running)
             await self._show_recent(running, frame.recent)
@@ -85,8 +86,10 @@ class AdminChatConsumer(Socket):
             await self.put(frames.encode({"type": "counts", "counts": counts}))
         elif isinstance(frame, operator_frames.Replies):
             await self.put(await running.read(person.replies, self._rights))
+        elif place is None:
+            raise unknown()
         else:
-            await self._act_in(running, user, await find(running, getattr(frame, "conversation", "")), frame)
+            await self._act_in(running, user, place, frame)
 
     async def _act_in(self, running: "Engine", user: Any, place: Place, frame: Frame) -> None:
         """What is about one conversation. Raises Denied; one that is not theirs to see is as if there were none."""
@@ -108,11 +111,8 @@ class AdminChatConsumer(Socket):
 
     # What is theirs
 
-    async def _ask_again(self, running: "Engine") -> Operator | None:
-        """Who this is now, and what they may; None where the socket ends, since they may not all they might before."""
-        return await self._heed(running, await running.read(staff.still_allowed, self.badge))
-
     async def _heed(self, running: "Engine", operator: Operator | None) -> Operator | None:
+        """Who this is now, and what they may; None where the socket ends, since they may not all they might before."""
         if operator is None:
             self.end(frames.NOT_ALLOWED)
             return None
@@ -155,8 +155,9 @@ class AdminChatConsumer(Socket):
 
     async def _show_to_all(self, running: "Engine", uuid: str) -> None:
         """Also where nothing changed, since somebody asked."""
-        place = await find(running, uuid)
-        board_of(live_of(running)).hear({place.pk: place.rev})
+        place = await running.read(find, uuid)
+        if place is not None:
+            board_of(live_of(running)).hear({place.pk: place.rev})
 
     # Watching
 
@@ -219,14 +220,16 @@ class AdminChatConsumer(Socket):
             self._show_here(conversation, reader, gone=True)
 
 
-async def find(running: "Engine", uuid: str) -> Place:
+def before_acting(badge: Badge, conversation: str) -> tuple[Operator | None, Place | None]:
+    """Who asks, and about what, as they are now. Reads the database."""
+    return staff.still_allowed(badge), find(conversation)
+
+
+def find(conversation: str) -> Place | None:
     try:
-        place = await running.read(rows.find_place, UUID(uuid))
+        return rows.find_place(UUID(conversation))
     except ValueError:
-        place = None
-    if place is None:
-        raise unknown()
-    return place
+        return None
 
 
 def unknown() -> Denied:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from gateway.access import Rights
+from gateway.kept import Kept
 from gateway.models import Conversation, Direction, Message, Role, Sender
 from gateway.transcript import Written
 from gateway.transcript.mending import choices
@@ -67,8 +68,11 @@ class Listed(NamedTuple):
     text: str
 
 
+_places = Kept(Conversation, "uuid", "id", "seq", "rev", "bot", "holder")
+
+
 def find_place(uuid: UUID) -> Place | None:
-    found = Conversation.objects.filter(uuid=uuid).values_list("pk", "seq", "rev", "bot", "holder").first()
+    found = _places.row(uuid)
     return Place(*found) if found else None
 
 

@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 
 from gateway.access import Rights, rights_of
+from gateway.kept import Kept
 from gateway.models import Bot, Role
 from gateway.types import Scope
 
@@ -38,11 +40,17 @@ def badge_of(scope: Scope) -> Badge | None:
     return Badge(user.pk, user.get_session_auth_hash(), session, session.session_key if session else None)
 
 
+@cache
+def _users() -> Kept:
+    model = get_user_model()
+    return Kept(model, model._meta.pk.name)
+
+
 def still_allowed(badge: Badge) -> Operator | None:
     """The user and their rights as they are now; None where they have signed out, or are no active staff any more, or
     have another password. Reads the database."""
-    user = get_user_model().objects.filter(pk=badge.user_pk, is_active=True, is_staff=True).first()
-    if user is None or user.get_session_auth_hash() != badge.auth_hash:
+    user = _users().instance(badge.user_pk)
+    if user is None or not (user.is_active and user.is_staff) or user.get_session_auth_hash() != badge.auth_hash:
         return None
     if badge.session_key and not badge.session.exists(badge.session_key):
         return None
