@@ -59,9 +59,10 @@ class Reader:
 
     def show(self, shown: list[Shown]) -> None:
         for one in shown:
-            if one.rev > self.last:
-                self.last = one.rev
-                self.outlet.offer(one.for_(self.owner) if one.own else one.text)
+            rev, text, own = one
+            if rev > self.last:
+                self.last = rev
+                self.outlet.offer(text if own is None else one.for_(self.owner))
 
     async def catch_up(self, shown: list[Shown]) -> None:
         for one in shown:

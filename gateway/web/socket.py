@@ -101,7 +101,8 @@ class Socket(AsyncConsumer):
         if self._over:
             return
         if self._writer is None:
-            self._write_now(text)
+            if self._put_on_line is None or not self._put_on_line(text):
+                self._write_now(text)
         elif self._is_full(QUEUE_BYTES):
             flow.counts.slow_readers += 1
             self.end(flow.TOO_SLOW)
@@ -138,8 +139,6 @@ class Socket(AsyncConsumer):
         return self._unwritten_bytes > most or len(self._unwritten) >= QUEUE_FRAMES
 
     def _write_now(self, text: str) -> None:
-        if self._put_on_line is not None and self._put_on_line(text):
-            return
         sending = cast("Coroutine[Any, Any, None]", self._send({"type": "websocket.send", "text": text}))
         try:
             waits_for = sending.send(None)
