@@ -54,6 +54,8 @@ class Allowance:
 
 def on_connected(connection: Any, **_: Any) -> None:
     """Django tells of every new connection, in the thread that has it."""
-    allowance = getattr(threading.current_thread(), "allowance", None)
+    thread: Any = threading.current_thread()
+    allowance = getattr(thread, "allowance", None)
     if allowance is not None:
+        thread.has_connected = True
         allowance.take(connection)

@@ -6,9 +6,9 @@ events come one at a time from its instance, and its handlers run on its convers
 """
 
 import asyncio
-import contextlib
 import contextvars
 import os
+import threading
 from collections.abc import Awaitable, Callable
 from functools import partial
 from inspect import getattr_static
@@ -126,11 +126,14 @@ class Serving:
         try:
             self._prepare_thread()
             self._context.run(self._run_in_context, event, fed)
-            close_old_connections()  # A transaction that was left open would keep others waiting.
+            if getattr(threading.current_thread(), "has_connected", True):
+                close_old_connections()  # A transaction that was left open would keep others waiting.
         except BaseException as raised:
             error = bearable(raised)
-        with contextlib.suppress(RuntimeError):  # The loop has ended meanwhile.
+        try:  # noqa: SIM105  # for every message
             self._loop.call_soon_threadsafe(self._end_in_thread, fed, error)
+        except RuntimeError:
+            pass  # The loop has ended meanwhile.
 
     def _end_in_thread(self, fed: Fed | None, error: BaseException | None) -> None:
         self._early.ended(self)

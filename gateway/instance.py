@@ -5,7 +5,6 @@ to handle it, so a row counts as begun only when the application looks at its ty
 """
 
 import asyncio
-import contextlib
 import contextvars
 import json
 import time
@@ -248,8 +247,10 @@ class Instance:
         """What its handler has said in a thread."""
         said, fed.said = fed.said, []
         for asked in said:
-            with contextlib.suppress(NotReady):  # Its handler is not settled either: the next process feeds it again.
+            try:  # noqa: SIM105  # for every message
                 self._say(self, asked, fed)
+            except NotReady:
+                pass  # Its handler is not settled either: the next process feeds it again.
 
     def _count_sends(self, fed: Fed | None) -> int:
         """How often it has sent within the event in hand; with nothing in hand, within a minute."""

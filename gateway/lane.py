@@ -1,11 +1,12 @@
 """One live conversation: strict order, one instance at a time, its scope's beginning and ends."""
 
 import asyncio
+import contextlib
 import logging
 import traceback
 from collections.abc import Awaitable, Coroutine
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.conf import settings
 
@@ -42,6 +43,14 @@ SHUTDOWN = InRow(0, 0, Kind.DISCONNECT, "disconnect", {"code": "shutdown"}, "", 
 """The one event that is no row: it ends the instance, and the scope goes on in the next process."""
 
 
+class Ahead(NamedTuple):
+    """The row that is being taken in hand while the one before it ends. `ends`: how often the scope had ended then."""
+
+    row: InRow
+    ends: int
+    begin: "asyncio.Future[Begun]"
+
+
 class Lane:
     """One conversation while it is live. `put` a committed row; it is fed when those before it are settled."""
 
@@ -60,6 +69,7 @@ class Lane:
         self._instance: Instance | None = None
         self._place: Place | None = None
         self._pump: asyncio.Task[None] | None = None
+        self._ahead: Ahead | None = None
         self._ends = self._ending = 0
         self._taken: tuple[int, int] | None = None
         self._abandoned = self._leaving = False
@@ -112,6 +122,7 @@ class Lane:
     def put_if_unknown(self, row: InRow) -> None:
         """A row that may be here already: delivered again, or read from the table before its commit was told."""
         in_hand = self.in_hand is not None and self.in_hand.pk == row.pk
+        in_hand = in_hand or (self._ahead is not None and self._ahead.row.pk == row.pk)
         is_newest = not self._queue or self._queue[-1].pk < row.pk
         if not in_hand and (is_newest or all(row.pk != waiting.pk for waiting in self._queue)):
             self.put(row)
@@ -121,7 +132,7 @@ class Lane:
         self.wake()
 
     def wake(self) -> None:
-        if not self.at_work and not self._is_ending:
+        if not self.at_work and not self._has_to_wait:
             self._go_on()
 
     def _go_on(self) -> None:
@@ -135,7 +146,7 @@ class Lane:
             self._pump = asyncio.create_task(self._run())
 
     def _go_on_or_rest(self) -> None:
-        if (self._queue or self._left_in_rows) and not self._is_ending:
+        if (self._queue or self._left_in_rows) and not self._has_to_wait:
             self._go_on()
         else:
             self.engine.lanes.rest(self)
@@ -143,6 +154,11 @@ class Lane:
     @property
     def _is_ending(self) -> bool:
         return self._leaving or self.engine.draining
+
+    @property
+    def _has_to_wait(self) -> bool:
+        """For the end of its scope that is being written: its farewell goes before whatever waits."""
+        return self._is_ending or self._ending > 0
 
     def leave(self) -> None:
         """Its part goes to another process: what is in hand is finished, and nothing more begun."""
@@ -203,6 +219,7 @@ class Lane:
             if self._is_plain(outcome):
                 settle = Settle(row, Status.DONE, self.engine.timeout, session=outcome.session)
                 self.engine.submit(settle).add_done_callback(self._settled)
+                self._begin_ahead()
             else:
                 self._go_patiently(self._feed(row, outcome))
         except Exception as error:
@@ -212,13 +229,43 @@ class Lane:
         closing = self._instance is not None and self._instance.closing
         return outcome.begun and outcome.error is None and not outcome.ended and not closing
 
+    def _begin_ahead(self) -> None:
+        """The next row is taken in hand with the end of this one, in one transaction."""
+        if self._queue and self._is_usual(self._queue[0]) and not self._has_to_wait:
+            row = self._queue[0]
+            self._ahead = Ahead(row, self._ends, self.engine.submit(self._beginning(row)))
+            del self._queue[0]
+
     def _settled(self, settled: "asyncio.Future[bool]") -> None:
+        ahead, self._ahead = self._ahead, None
         if settled.cancelled() or settled.exception() is not None:
+            if ahead is not None:
+                ahead.begin.add_done_callback(partial(self._put_back, ahead.row))
             self._go_patiently(settled)
             return
         self._tick_if(settled.result())
+        self.in_hand = None if ahead is None else ahead.row
+        if ahead is None:
+            self._go_on_or_rest()
+        elif ahead.ends == self._ends and not self._is_ending:
+            ahead.begin.add_done_callback(partial(self._has_begun, ahead.row, ahead.ends))
+        else:
+            ahead.begin.add_done_callback(partial(self._wait_again, ahead.row))
+
+    def _wait_again(self, row: InRow, begin: "asyncio.Future[Begun]") -> None:
+        """A farewell goes first, or the next process."""
+        if self._put_back(row, begin):
+            self._queue.insert(1 if self._queue and _comes_first(self._queue[0]) else 0, row)
         self.in_hand = None
         self._go_on_or_rest()
+
+    def _put_back(self, row: InRow, begin: "asyncio.Future[Begun]") -> bool:
+        """False where it has had its end without having been fed, or could not be taken in hand."""
+        begun = not begin.cancelled() and begin.exception() is None and begin.result().fed
+        if begun:
+            with contextlib.suppress(NotReady):
+                self.engine.submit_later(PutBack(row))
+        return begun
 
     def _go_patiently(self, first: Awaitable[object]) -> None:
         self._pump = asyncio.create_task(self._run(first))
@@ -232,7 +279,7 @@ class Lane:
             if first is not None:
                 await first
                 self.in_hand = None
-            while not self._is_ending:
+            while not self._has_to_wait:
                 if not self._queue and self._left_in_rows:
                     await self._reload()
                 if not self._queue:
@@ -566,6 +613,8 @@ class Lane:
             return await end
         finally:
             self._ending -= 1
+            if self._queue or self._left_in_rows:
+                self.wake()
             self.engine.lanes.forget_idle(self)
 
     def _dispose_when_free(self) -> None:

@@ -95,14 +95,15 @@ class Bell:
 
 
 class Worker(threading.Thread):
-    """One thread of a pool. `since`: when its call began; None between calls."""
+    """One thread of a pool. `since`: when its call began; None between calls. `has_connected`: to the database, since
+    it last closed its connections."""
 
     def __init__(self, pool: "Pool") -> None:
         super().__init__(name=pool.name, daemon=True)  # A handler that hangs must not hang the end of the process.
         self.since: float | None = None
         self.bell = Bell()
         self.work: Work | None = None
-        self.dismissed = False
+        self.dismissed = self.has_connected = False
         self.allowance = pool.allowance
         self._pool = pool
 
@@ -113,7 +114,8 @@ class Worker(threading.Thread):
                 self.since = time.monotonic()
                 work.run()
                 self.since = None
-                self.allowance.give_back()
+                if self.has_connected:
+                    self.allowance.give_back()
             del work  # Nobody's result is kept alive by a thread that waits.
         self._close_connections()
 
@@ -134,6 +136,7 @@ class Worker(threading.Thread):
         # Whatever ails the database, the thread is needed.
         with contextlib.suppress(Exception):
             connections.close_all()
+            self.has_connected = False
         self.allowance.give_back()
 
     def blocked_for(self, now: float) -> float:
