@@ -9,6 +9,7 @@ import contextvars
 import json
 import time
 import traceback
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -61,7 +62,8 @@ class Fed:
         self.event = event
         self.outcome = outcome
         self.begun = self.tells = False
-        self.said: list[Asked] = []
+        # The same one for good: the thread may hold it at the moment in which the loop takes what is in it.
+        self.said: deque[Asked] = deque()
         self.sends = self._ordinal = 0
 
     def begin(self) -> None:
@@ -238,15 +240,16 @@ class Instance:
             bounce(event)
             return
         fed.sends += 1
-        fed.said.append(self._compose(event, fed))
+        asked = self._compose(event, fed)
+        fed.said.append(asked)
         # Asked afterwards: whoever sets it looks at what has been said after that.
         if fed.tells:
             self._loop.call_soon_threadsafe(self.say_all, fed)
 
     def say_all(self, fed: Fed) -> None:
         """What its handler has said in a thread."""
-        said, fed.said = fed.said, []
-        for asked in said:
+        while fed.said:
+            asked = fed.said.popleft()
             try:  # noqa: SIM105  # for every message
                 self._say(self, asked, fed)
             except NotReady:

@@ -16,7 +16,9 @@ from django.db import connection
 from django.utils.translation import activate, get_language
 
 from gateway import pool
+from gateway.early import MOMENT_SECONDS
 from gateway.errors import Unsendable
+from gateway.lane import Lane
 from gateway.models import Tag
 from gateway.types import Application, Receive, Scope, Send
 from tests.communicator import Chat
@@ -278,3 +280,17 @@ async def test_what_a_slow_handler_says_leaves_early(start: StartEngine) -> None
         at.append(time.monotonic() - began)
     assert at[0] < 0.9 < at[1] < 1.9 < at[2]
     assert await chat.heard(3) == ["at once", "later", "at the end"]
+
+
+async def test_a_word_that_is_made_while_the_loop_takes_what_was_said_is_not_lost(
+    start: StartEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slowly(self: Lane, *arguments: Any) -> Any:
+        time.sleep(3 * MOMENT_SECONDS)  # So the loop finds that the handler takes long, and takes what it has said.
+        return made(self, *arguments)
+
+    made = Lane._compose
+    monkeypatch.setattr(Lane, "_compose", slowly)
+    chat = Chat(await start(Counting.as_asgi()), 1)
+    await chat.says("3")
+    assert await chat.heard(4) == ["0", "1", "2", "no: a message needs a text"]
