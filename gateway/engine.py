@@ -249,30 +249,30 @@ class Engine:
             refused("accept", "draining" if self.draining else "writer_full")
             raise NotReady("The gateway is stopping, or has more to write than it can.")
         jobs = [self.submit(self._accept_operation(inbound)) for inbound in inbounds]
+        receipts: list[Receipt] = []
         self._accepting.begin(jobs, ACCEPT_SECONDS)
         try:
-            receipts = [await self._receipt(inbound, job) for inbound, job in zip(inbounds, jobs, strict=True)]
+            for inbound, job in zip(inbounds, jobs, strict=True):
+                try:
+                    receipts.append((await job)())
+                except (Exception, asyncio.CancelledError) as error:
+                    receipts.append(await self._not_accepted(inbound, error))
         finally:
             self._accepting.end(jobs)
         self.metrics.received(inbounds, receipts)
         return receipts
 
-    async def _receipt(self, inbound: Inbound, job: "asyncio.Future[Callable[[], Receipt]]") -> Receipt:
-        try:
-            return (await job)()
-        except asyncio.CancelledError:
+    async def _not_accepted(self, inbound: Inbound, error: BaseException) -> Receipt:
+        if isinstance(error, asyncio.CancelledError):
             if (task := asyncio.current_task()) is None or task.cancelling():
-                raise
+                raise error
             raise _too_slow() from None
-        except NotReady:
-            raise
-        except Exception as error:
-            if inbound.update_id is None:
-                raise
-            logger.error("An update of bot %s could not be written (%s).", inbound.bot, type(error).__name__)
-            return await self._without_words(inbound, error)
+        if isinstance(error, NotReady) or inbound.update_id is None:
+            raise error
+        logger.error("An update of bot %s could not be written (%s).", inbound.bot, type(error).__name__)
+        return await self._without_words(inbound, error)
 
-    async def _without_words(self, inbound: Inbound, error: Exception) -> Receipt:
+    async def _without_words(self, inbound: Inbound, error: BaseException) -> Receipt:
         """An update that cannot be written as it is becomes a dead letter: refused, it would come again for ever."""
         try:
             async with asyncio.timeout(ACCEPT_SECONDS):

@@ -118,7 +118,7 @@ class GatewayProcess:
         application = f"tests.maps:{name}" if (name := self.env.get("TEST_MAP")) else "config.asgi:application"
         limits = ["--http", "gateway.uvicorn_patience:PatientHttp", "--ws", "gateway.uvicorn_sockets:BoundedSocket"]
         place = ["--host", "127.0.0.1", "--port", str(self.port)]
-        return [sys.executable, "-m", "uvicorn", application, *place, *limits]
+        return [sys.executable, "-m", "uvicorn", application, "--no-proxy-headers", *place, *limits]
 
     def wait_until_ready(self, within: float = 30) -> None:
         deadline = time.monotonic() + within

@@ -12,7 +12,7 @@ from gateway.errors import NotReady
 from gateway.flow import ANSWER
 from gateway.metrics import refused
 from gateway.telegram import bots, updates, wire
-from gateway.types import Inbound, Receive, Scope
+from gateway.types import Receive, Scope
 
 LARGEST_BODY = 1024 * 1024
 SECRET_HEADER = b"x-telegram-bot-api-secret-token"
@@ -80,7 +80,14 @@ class Webhook:
         update = _decode(body)
         if update is None:
             return NO_UPDATE
-        return await _store(updates.parse(bot, update))
+        try:
+            running = gateway.engine.current()
+            if running.stopping:
+                return NOT_STORED
+            await running.accept([updates.parse(bot, update)])
+        except NotReady:
+            return NOT_STORED
+        return KEPT
 
 
 def _kept_at_once(scope: Scope) -> bool:
@@ -133,14 +140,3 @@ def _decode(body: bytes) -> dict[str, Any] | None:
         return None
     valid = isinstance(update, dict) and updates.valid_update_id(update) is not None
     return update if valid else None
-
-
-async def _store(inbound: Inbound) -> Answer:
-    try:
-        running = gateway.engine.current()
-        if running.stopping:
-            return NOT_STORED
-        await running.accept([inbound])
-    except NotReady:
-        return NOT_STORED
-    return KEPT
