@@ -134,7 +134,7 @@ async def test_what_waits_is_marked_with_the_end_of_what_it_waited_for(start: St
     await asyncio.gather(*map(engine.submit, said))
     assert await chat.heard(5) == texts
     await engine.writer.written()
-    assert sum(group.startswith("sent sending") for group in groups) == 4
+    assert sum(group.startswith("sending sent") for group in groups) == 4
     assert sum("sending" in group for group in groups) == 5
 
 
@@ -163,7 +163,7 @@ async def test_nothing_waits_in_its_lane_for_company(
     chat = Chat(await start(TalkativeConsumer.as_asgi()), 1)
     await chat.says("hi")
     assert await chat.heard(3) == ["0", "1", "2"]
-    assert groups.count("sent sending") == 2, "the last one alone has nothing behind it"
+    assert groups.count("sending sent") == 2, "the last one alone has nothing behind it"
     assert groups.count("sent") == 0
 
 
