@@ -42,14 +42,23 @@ def _said_yes(arguments: tuple[Any, ...], result: Any) -> bool:
     return bool(arguments[0].status == 200)
 
 
+def _was_kept(arguments: tuple[Any, ...], result: Any) -> bool:
+    return bool(result)
+
+
 POINTS: dict[str, tuple[Seam, ...]] = {
     "received": (Seam("gateway.engine:Engine.accept", after=False),),
     "committed": (Seam("gateway.writer:run_group", after=True, counts=_took_updates),),
     "acknowledged": (
         Seam("gateway.telegram.client:Client.call", after=True, counts=_moved_the_offset),
+        Seam("gateway.telegram.webhook:_kept_at_once", after=True, counts=_was_kept),
         Seam("gateway.telegram.webhook:Answer.send", after=True, counts=_said_yes),
     ),
-    "handled": (Seam("gateway.lane:Lane._settle", after=False),),
+    # The common way, and that of everything else.
+    "handled": (
+        Seam("gateway.lane:Lane._handled", after=False),
+        Seam("gateway.lane:Lane._settle", after=False),
+    ),
     "sending": (
         Seam("gateway.telegram.server:Server.begin", after=False),
         Seam("gateway.telegram.server:Server.deliver", after=False),
@@ -58,7 +67,10 @@ POINTS: dict[str, tuple[Seam, ...]] = {
         Seam("gateway.telegram.server:Server._answered", after=False),
         Seam("gateway.telegram.server:Server.deliver", after=True),
     ),
-    "settled": (Seam("gateway.lane:Lane._settle", after=True),),
+    "settled": (
+        Seam("gateway.lane:Lane._settled", after=False),
+        Seam("gateway.lane:Lane._settle", after=True),
+    ),
 }
 
 
