@@ -69,8 +69,8 @@ class Stream(Struct, eq=False):
 
 class Lane(Struct, eq=False):
     """What goes to one chat. `conversations` had rows here; of what they have to say, some is `left` in the table.
-    `leaving`: another process delivers the rest. `begun`: somebody has it in hand. `marking`: after which its rows in
-    the table can be found."""
+    `leaving`: another process delivers the rest. `begun`: somebody has it in hand. `ending`: the writer has the end of
+    its first row. `marking`: after which its rows in the table can be found."""
 
     stream: Stream
     key: str
@@ -81,7 +81,13 @@ class Lane(Struct, eq=False):
     missed: bool = False
     leaving: bool = False
     begun: bool = False
+    ending: bool = False
     marking: "asyncio.Future[bool] | None" = None
+
+    @property
+    def is_over(self) -> bool:
+        """The writer gets what is submitted from now on behind the end of all that it has."""
+        return self.ending and len(self.rows) == 1 and not (self.left or self.leaving)
 
 
 class Backlog:
@@ -112,8 +118,10 @@ class Backlog:
     def is_free(self, protocol: str, bot: str, conversation: int, key: str) -> bool:
         """Nothing of that conversation or for that chat waits to leave, as an answer, here or in the table."""
         stream = self._streams.get((protocol, bot, False))
-        behind = not self._loaded if stream is None else stream.left or stream.held >= stream.most
-        return not (behind or (conversation, False) in self._homes or (protocol, bot, False, key) in self._lanes)
+        if not self._loaded if stream is None else stream.left or stream.held >= stream.most:
+            return False
+        home, lane = self._homes.get((conversation, False)), self._lanes.get((protocol, bot, False, key))
+        return (home is None or home.is_over) and (lane is None or lane is home or lane.is_over)
 
     def is_last(self, row: OutRow) -> bool:
         """Nothing waits behind it in its lane, here or in the table."""

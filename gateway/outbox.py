@@ -23,7 +23,7 @@ from gateway import leaving
 from gateway.backlog import Backlog, Lane
 from gateway.doubts import Doubts
 from gateway.errors import Flooded, Later, Moved, NotReady, Refused, Unknown
-from gateway.flood import ANNOUNCEMENT, BOT, OPERATOR, Clocks
+from gateway.flood import ANNOUNCEMENT, BOT, OPERATOR, Chat, Clocks
 from gateway.logs import about, event
 from gateway.logs import row as logs_row
 from gateway.models import Kind, Sender, Status
@@ -173,9 +173,9 @@ class Outbox:
         if not self._straight.takes(lane):
             self._running[lane] = asyncio.create_task(self._run(lane), context=Context())
 
-    def take_over(self, lane: Lane, row: OutRow, chat: str, rest: Rest) -> None:
-        """From the straight way: `rest` is what is left to be done for its first row."""
-        job = self._run(lane, partial(self._finish, row, chat, rest))
+    def take_over(self, lane: Lane, row: OutRow, rest: Rest, chat: Chat | None) -> None:
+        """From the straight way: `rest` is what is left to be done for its first row, with `chat` busy until then."""
+        job = self._run(lane, partial(self._finish, row, rest, chat))
         self._running[lane] = asyncio.create_task(job, context=Context())
 
     def over(self, lane: Lane) -> None:
@@ -206,14 +206,15 @@ class Outbox:
             if not straight:
                 self._backlog.forget(lane)
 
-    async def _finish(self, row: OutRow, chat: str, rest: Rest) -> float | None:
+    async def _finish(self, row: OutRow, rest: Rest, chat: Chat | None) -> float | None:
         logs_row.set(row.pk)
         try:
             return await rest()
         except KeyError:  # Deleted with its conversation.
             return None
         finally:
-            self._clocks(row).free(chat)
+            if chat is not None:
+                chat.free()
 
     async def _recover(self, lane: Lane, error: Exception) -> None:
         """Its rows are in the table, and are read again."""

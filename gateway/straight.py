@@ -69,31 +69,33 @@ class Straight:
         if call.lane not in self._calls:
             return  # The process ends, and waits no longer.
         if not isinstance(told, Sent):
-            self._give(call, partial(self._outbox.called, call.row, call.name, told))
+            self._give(call, partial(self._outbox.called, call.row, call.name, told), call.chat)
             return
+        call.chat.free()
         mark = self._outbox.succeeded(call.row, told)
         try:
             marking = self._outbox.submit_end(call.row, mark, call.name)
         except NotReady:
             self._give(call, partial(self._outbox.commit, mark))
         else:
+            call.lane.ending = True
             marking.add_done_callback(partial(self._ended, call, mark))
 
     def _ended(self, call: Call, mark: Mark, marking: "asyncio.Future[Any]") -> None:
         if call.lane not in self._calls:
             return
+        call.lane.ending = False
         error = marking.exception()
         if error is not None and not isinstance(error, KeyError):
             self._give(call, partial(self._outbox.commit, mark, attempt=marking))
             return
         # Its end is written, or it was deleted with its conversation.
-        call.chat.free()
         self._forget(call)
         self._outbox.over(call.lane)
 
-    def _give(self, call: Call, rest: Callable[[], Awaitable[float | None]]) -> None:
-        """To whoever has the patience, with what is left to be done for its row."""
-        self._outbox.take_over(call.lane, call.row, call.name, rest)
+    def _give(self, call: Call, rest: Callable[[], Awaitable[float | None]], chat: Chat | None = None) -> None:
+        """To whoever has the patience, with what is left to be done for its row. `chat`: it is busy until then."""
+        self._outbox.take_over(call.lane, call.row, rest, chat)
         self._forget(call)
 
     def _forget(self, call: Call) -> None:

@@ -3,9 +3,11 @@
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from channels.consumer import AsyncConsumer
 
 from bots.chatty import ChattyBotConsumer
 from gateway import outbox, writer
@@ -64,6 +66,33 @@ async def test_what_comes_under_a_call_goes_straight_behind_it(start: StartEngin
     await until_sent(chat, 6)
     assert chat._texts() == [f"You said: {number}" for number in range(6)]
     assert steps == []
+
+
+class Late(AsyncConsumer):
+    """Says something once the outside has what was said before, and before anybody could write that down."""
+
+    before: Callable[[], bool]
+
+    async def telegram_message(self, message: dict[str, Any]) -> None:
+        if message["text"] == "late":
+            await until(self.before, "the answer before")
+        await self.send({"type": "telegram.message", "text": message["text"]})
+
+
+async def test_an_end_that_is_on_its_way_to_the_writer_keeps_nothing(
+    start: StartEngine, steps: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is said from then on is written behind it."""
+    monkeypatch.setattr("gateway.engine.COMPANY_SECONDS", 5.0)
+    engine = await start(Late.as_asgi())
+    monkeypatch.setattr(Late, "before", lambda _: bool(outside(engine).sent), raising=False)
+    outside(engine).delay = 0.3
+    chat = Chat(engine, 1)
+    await chat.says("early", "late")
+    early, late = await until_sent(chat, 2)
+    assert chat._texts() == ["early", "late"]
+    assert steps == []
+    assert (early.status, late.status, late.sends) == (Status.SENT, Status.SENT, 1)
 
 
 async def test_what_was_queued_takes_patience_once(start: StartEngine, steps: list[str]) -> None:
