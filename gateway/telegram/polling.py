@@ -129,7 +129,11 @@ class Poller:
         return entries
 
     def _updates(self, entries: list[Any]) -> list[Inbound]:
-        batch = [updates.parse(self.bot.name, entry) for entry in entries if self._is_update(entry)]
+        parsed = [updates.parse(self.bot.name, entry) if isinstance(entry, dict) else None for entry in entries]
+        batch = [inbound for inbound in parsed if inbound is not None and inbound.update_id is not None]
+        for _ in range(len(entries) - len(batch)):
+            self.malformed += 1
+            log.error("Bot %r: an entry of getUpdates without a valid update_id is left out", self.bot.name)
         if not batch:
             raise Later("getUpdates gave back nothing that has an update_id.")
         return batch
@@ -153,10 +157,3 @@ class Poller:
             return
         kept = error.body[:KEPT_OF_UNREADABLE].decode("utf-8", "replace")
         await self._accept([updates.dead_letter(self.bot.name, int(found[1]), kept)])
-
-    def _is_update(self, entry: Any) -> bool:
-        if isinstance(entry, dict) and updates.valid_update_id(entry) is not None:
-            return True
-        self.malformed += 1
-        log.error("Bot %r: an entry of getUpdates without a valid update_id is left out", self.bot.name)
-        return False
