@@ -20,12 +20,12 @@ from django.db import (
     InternalError,
     OperationalError,
     connection,
-    transaction,
 )
 from msgspec import Struct, field
 
 from gateway import node, patience
 from gateway.errors import LeaseLost, NotReady
+from gateway.transcript import statements
 from gateway.transcript.group import Group, Memory, Wants
 
 logger = logging.getLogger(__name__)
@@ -108,12 +108,13 @@ def run_group(
     `begin` is called first in the transaction; what it gives learns the outcome before the commit.
     """
     began = time.perf_counter()
-    with transaction.atomic():
+    base = statements.database()
+    with base.transaction():
         attempt = begin() if begin else None
         wants = Wants()
         for operation in operations:
             operation.needs(wants)
-        group = Group(memory, wants, attempt.transaction if attempt else "")
+        group = Group(base, memory, wants, attempt.transaction if attempt else "")
         results = [operation.apply(group) for operation in operations]
         group.flush()
         if attempt is not None:

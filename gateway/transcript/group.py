@@ -154,7 +154,7 @@ class Group:
     Conversations and new messages are light twins of their models (rows.py); a new one has no `pk` before the flush.
     """
 
-    def __init__(self, memory: Memory, wants: Wants, transaction: str = "") -> None:
+    def __init__(self, base: statements.Database, memory: Memory, wants: Wants, transaction: str = "") -> None:
         self.memory = memory
         self.now: datetime = timezone.now()
         self.inbox: list[tuple[Conversation, Message]] = []
@@ -169,7 +169,7 @@ class Group:
         self.holders: list[int] = []
         self.operations = 0
         self.seconds = 0.0
-        self._base = statements.database()
+        self._base = base
         self._stamp = self._base.stamp(transaction)
         self._bots: dict[int, Bot] = {}
         self._conversations: dict[int, ConversationRow] = {}
@@ -191,13 +191,16 @@ class Group:
         self._find_keys(wants.keys)
         keys = self.memory.keys
         self._load(wants.conversations | wants.left | {keys[key] for key in wants.keys if key in keys})
-        self._load_left(wants.left)
-        self._load_people({key: person for key, person in wants.people.items() if key not in keys})
+        if wants.left:
+            self._load_left(wants.left)
+        if strangers := {key: person for key, person in wants.people.items() if key not in keys}:
+            self._load_people(strangers)
         self._load_updates(wants.updates)
         for key, client_ids in wants.client_ids.items():
             if key in keys:
                 self._load_clients(keys[key], client_ids)
-        self._load_unsettled(wants.free)
+        if wants.free:
+            self._load_unsettled(wants.free)
 
     def _find_keys(self, wanted: Iterable[Key]) -> None:
         unknown: dict[tuple[str, str], list[str]] = defaultdict(list)

@@ -3,10 +3,12 @@ their number, and costs this process next to nothing."""
 
 import json
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import connection
+from django.db.transaction import atomic
 from msgspec.json import encode
 
 from gateway.fields import dump
@@ -24,6 +26,9 @@ class Postgres:
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
+
+    def transaction(self) -> AbstractContextManager[None]:
+        return atomic()
 
     def hold(self, lease: int) -> str | None:
         found = self._run(HOLD, [lease])

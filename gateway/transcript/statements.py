@@ -7,6 +7,7 @@ between the databases is in sqlite.py and postgres.py.
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import cache, lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
@@ -35,6 +36,9 @@ class Database(Protocol):
     decode: ClassVar[Codecs]
 
     def __init__(self, connection: Any) -> None: ...
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """What is written within it is written together, or not at all. The ORM may be used in it as in `atomic`."""
 
     def hold(self, lease: int) -> str | None:
         """Keeps a node's row as it is until the transaction ends. Gives the transaction's number where the database
