@@ -16,7 +16,9 @@ from twisted.web.http import RESPONSES, HTTPChannel, datetimeToString
 
 from gateway import flow
 from gateway.daphne_flow import Outflow, unsent
+from gateway.daphne_scope import plain_scope
 from gateway.flow import counts
+from gateway.types import Scope
 
 logger = logging.getLogger(__name__)
 
@@ -242,6 +244,9 @@ class BoundedRequest(WebRequest):
             super().requestReceived(command, path, version)
 
     def process(self) -> Any:
+        if (scope := plain_scope(self)) is not None:
+            self._hand_over(scope)
+            return None
         if self.requestHeaders.hasHeader(b"Upgrade") and counts.sockets >= self.server.room.sockets:
             counts.refused_connections += 1
             channel: Any = self.channel
@@ -256,6 +261,16 @@ class BoundedRequest(WebRequest):
             line.requests.clear()  # The line is a socket's now; they would hold each other.
             line.end_timer()
         return processed
+
+    def _hand_over(self, scope: Scope) -> None:
+        content: Any = self.content
+        content.seek(0, 0)
+        queue = self.application_queue = self.server.create_application(self, scope)
+        more, size = True, self.server.request_buffer_size
+        while more:
+            chunk = content.read(size)
+            more = len(chunk) == size
+            queue.put_nowait({"type": "http.request", "body": chunk, "more_body": more})
 
     def answer(self, status: int) -> bool:
         """See `flow.ANSWER`."""
