@@ -93,11 +93,8 @@ class Metrics:
         return counts
 
     def _of(self, conversation: Conversation) -> Counts:
-        key = (conversation.protocol, conversation.bot_id)
-        counts = self._known.get(key)
-        if counts is None:
-            counts = self._known[key] = self.of(conversation.protocol, conversation.bot.name)
-        return counts
+        counts = self.of(conversation.protocol, conversation.bot.name)
+        return self._known.setdefault((conversation.protocol, conversation.bot_id), counts)
 
     def received(self, inbounds: Sequence[Inbound], receipts: Sequence[Receipt]) -> None:
         for inbound, receipt in zip(inbounds, receipts, strict=True):
@@ -108,9 +105,10 @@ class Metrics:
         now = time.monotonic()
         self.commits.observe(group.seconds)
         self.groups.observe(group.operations)
+        known = self._known
         for message in group.added:
             conversation = message.conversation
-            counts = self._of(conversation)
+            counts = known.get((conversation.protocol, conversation.bot_id)) or self._of(conversation)
             if message.direction == OUT:
                 self._said(counts, message, now)
             elif message.sender == VISITOR:
@@ -123,8 +121,10 @@ class Metrics:
                 elif message.status == DEAD:
                     counts.dead += 1
                     tell_dead(conversation, message.pk)
-        for move in group.moved:
-            self._moved(*move, now)
+        for conversation, pk, status, unknown in group.moved:
+            counts = known.get((conversation.protocol, conversation.bot_id)) or self._of(conversation)
+            self._moved(counts, pk, status, now)
+            counts.unknown += unknown
 
     def _said(self, counts: Counts, message: Any, now: float) -> None:
         counts.said += 1
@@ -138,9 +138,7 @@ class Metrics:
         elif asked is not None and message.status in (QUEUED, SENDING):
             remember(self._answers, message.pk, asked)
 
-    def _moved(self, conversation: Conversation, pk: int, status: str, unknown: bool, now: float) -> None:
-        counts = self._of(conversation)
-        counts.unknown += unknown
+    def _moved(self, counts: Counts, pk: int, status: str, now: float) -> None:
         if status == IN_HAND:
             counts.fed += 1
             self._in_hand.add(pk)

@@ -113,6 +113,8 @@ class Ring:
             self._post.news(news)
 
     def _hear(self, news: News, written: Mapping[int, Written] = MappingProxyType({})) -> None:
+        if not self._one and not self._all:  # Whoever comes later reads what there is.
+            return
         fresh = {pk: rev for pk, rev in news.items() if rev > self._heard.get(pk, 0)}
         self._heard |= fresh
         for pk, rev in fresh.items():
