@@ -7,7 +7,6 @@ overtakes inside a lane, wherever it waits.
 import asyncio
 import contextlib
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -75,7 +74,7 @@ class Lane(Struct, eq=False):
     stream: Stream
     key: str
     part: int
-    rows: deque[int] = field(default_factory=deque)
+    rows: list[int] = field(default_factory=list)
     conversations: set[int] = field(default_factory=set)
     left: bool = False
     missed: bool = False
@@ -252,7 +251,7 @@ class Backlog:
 
     def done(self, lane: Lane) -> None:
         stream = lane.stream
-        self.rows.pop(lane.rows.popleft(), None)
+        self.rows.pop(lane.rows.pop(0), None)
         stream.held -= 1
         if stream.left and not stream.filling and stream.held <= (stream.held + stream.room) // 2:
             task = asyncio.create_task(self._fill(stream))

@@ -170,7 +170,12 @@ class Outbox:
         return waiting | self._straight.until_over(self._backlog.lanes())
 
     def _begin(self, lane: Lane) -> None:
-        if not self._straight.takes(lane):
+        try:
+            goes_straight = self._straight.takes(lane)
+        except Exception:  # Whoever tells of a commit has other lanes to tell.
+            logger.exception("A call of bot %s could not be begun.", lane.stream.bot)
+            goes_straight = False
+        if not goes_straight:
             self._running[lane] = asyncio.create_task(self._run(lane), context=Context())
 
     def take_over(self, lane: Lane, row: OutRow, rest: Rest, chat: Chat | None) -> None:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from gateway.backlog import Lane
-from gateway.errors import NotReady
 from gateway.flood import Chat
 from gateway.models import Kind
 from gateway.transcript import Mark, OutRow
@@ -31,6 +30,10 @@ class Call(Struct, eq=False):
     name: str
     chat: Chat
     over: "asyncio.Future[None] | None" = None
+
+
+async def _known(sent: Sent) -> Sent:
+    return sent
 
 
 class Straight:
@@ -72,11 +75,11 @@ class Straight:
             self._give(call, partial(self._outbox.called, call.row, call.name, told), call.chat)
             return
         call.chat.free()
-        mark = self._outbox.succeeded(call.row, told)
         try:
+            mark = self._outbox.succeeded(call.row, told)
             marking = self._outbox.submit_end(call.row, mark, call.name)
-        except NotReady:
-            self._give(call, partial(self._outbox.commit, mark))
+        except Exception:  # The writer takes nothing more, or whatever it is: no other lane is to feel it.
+            self._give(call, partial(self._outbox.called, call.row, call.name, partial(_known, told)))
         else:
             call.lane.ending = True
             marking.add_done_callback(partial(self._ended, call, mark))

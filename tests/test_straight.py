@@ -17,7 +17,7 @@ from gateway.models import Conversation, Message, Status
 from gateway.outbox import Outbox
 from gateway.transcript import Mark
 from gateway.writer import run_group
-from tests.communicator import Chat, until
+from tests.communicator import Chat, Outside, until
 from tests.engine_moments import outside, stop, until_all_sent
 from tests.engines import StartEngine, start
 
@@ -49,7 +49,8 @@ async def test_an_answer_takes_no_task(start: StartEngine, steps: list[str]) -> 
     chat = Chat(engine, 1)
     await chat.says("a")
     await until_sent(chat, 1)
-    assert (steps, len(engine.outbox), engine.outbox._backlog.lanes()) == ([], 0, [])
+    await until(lambda: not engine.outbox._backlog.lanes(), "the end of its lane")
+    assert (steps, len(engine.outbox)) == ([], 0)
 
 
 async def until_sent(chat: Chat, many: int) -> list[Message]:
@@ -85,7 +86,8 @@ async def test_an_end_that_is_on_its_way_to_the_writer_keeps_nothing(
     """Whatever is said from then on is written behind it."""
     monkeypatch.setattr("gateway.engine.COMPANY_SECONDS", 5.0)
     engine = await start(Late.as_asgi())
-    monkeypatch.setattr(Late, "before", lambda _: bool(outside(engine).sent), raising=False)
+    lanes = engine.outbox._backlog.lanes
+    monkeypatch.setattr(Late, "before", lambda _: any(lane.ending for lane in lanes()), raising=False)
     outside(engine).delay = 0.3
     chat = Chat(engine, 1)
     await chat.says("early", "late")
@@ -123,14 +125,14 @@ async def test_nobody_knows_of_a_call_that_was_cut(
 async def test_a_429_keeps_the_chat_and_no_other(start: StartEngine) -> None:
     engine = await start(ChattyBotConsumer.as_asgi())
     chat, other = Chat(engine, 1), Chat(engine, 2)
-    outside(engine).faults = [Flooded("slowly", 0.5)]
+    outside(engine).faults = [Flooded("slowly", 1.5)]
     began = time.monotonic()
     await chat.says("a", "b")
     await other.says("c")
     await until_sent(other, 1)
-    assert time.monotonic() - began < 0.5
+    assert chat._texts() == []
     rows = await until_sent(chat, 2)
-    assert time.monotonic() - began >= 0.5
+    assert time.monotonic() - began >= 1.5
     assert chat._texts() == ["You said: a", "You said: b"]
     assert engine.outbox.floods == 1
     assert [row.sends for row in rows] == [2, 1]
@@ -170,12 +172,35 @@ async def test_an_end_that_cannot_be_written_is_written_later(
     assert [record.levelname for record in caplog.records if "could not be written" in record.message] == ["ERROR"] * 2
 
 
+async def test_a_call_that_cannot_be_begun_is_made_with_patience(
+    start: StartEngine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = await start(ChattyBotConsumer.as_asgi())
+    chat, other = Chat(engine, 1), Chat(engine, 2)
+
+    def raises(*_: Any) -> bool:
+        raise ValueError("nobody knows why")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Outside, "begin", raises)
+        await asyncio.gather(chat.says("a"), other.says("b"))
+        await until_sent(chat, 1)
+        await until_sent(other, 1)
+    assert [record.levelname for record in caplog.records if "could not be begun" in record.message] == ["ERROR"] * 2
+    monkeypatch.setattr(Outbox, "submit_end", lambda *_: raises())
+    await chat.says("c")
+    await until(lambda: "could not go on" in caplog.text, "the patience of its lane")
+    monkeypatch.undo()
+    await chat.says("d")
+    assert await chat.heard(3) == ["You said: a", "You said: c", "You said: d"]
+
+
 async def test_a_conversation_that_is_deleted_under_the_call(
     start: StartEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
     engine = await start(ChattyBotConsumer.as_asgi())
     chat, other = Chat(engine, 1), Chat(engine, 2)
-    outside(engine).delay = 0.2
+    outside(engine).delay = 0.8
     await chat.says("a")
     await calling(engine)
     await engine.read(lambda: Conversation.objects.all().delete())
@@ -190,7 +215,7 @@ async def test_a_conversation_that_is_deleted_under_the_call(
 async def test_a_stop_waits_for_the_call_and_its_end(start: StartEngine) -> None:
     engine = await start(ChattyBotConsumer.as_asgi())
     chat = Chat(engine, 1)
-    outside(engine).delay = 0.4
+    outside(engine).delay = 1.0
     await chat.says("a")
     await calling(engine)
     await stop(engine)
@@ -201,7 +226,7 @@ async def test_a_stop_waits_for_the_call_and_its_end(start: StartEngine) -> None
 async def test_a_stop_waits_for_what_the_call_gives_to_patience(start: StartEngine) -> None:
     engine = await start(ChattyBotConsumer.as_asgi())
     chat = Chat(engine, 1)
-    outside(engine).delay, outside(engine).faults = 0.3, [Later("wait", 60)]
+    outside(engine).delay, outside(engine).faults = 1.0, [Later("wait", 60)]
     await chat.says("a")
     await calling(engine)
     await stop(engine)
@@ -213,7 +238,7 @@ async def test_a_stop_waits_for_what_the_call_gives_to_patience(start: StartEngi
 async def test_a_call_that_outlasts_the_stop_stays_in_doubt_and_the_rest_is_put_back(start: StartEngine) -> None:
     engine = await start(ChattyBotConsumer.as_asgi())
     chat = Chat(engine, 1)
-    outside(engine).delay = 2.0
+    outside(engine).delay = 10.0
     await chat.says("a")
     await calling(engine)
     await chat.says("b")
@@ -229,7 +254,7 @@ async def test_a_call_that_outlasts_the_stop_stays_in_doubt_and_the_rest_is_put_
 async def test_a_part_leaves_once_its_call_is_over(start: StartEngine) -> None:
     engine = await start(ChattyBotConsumer.as_asgi())
     chat = Chat(engine, 1)
-    outside(engine).delay = 0.3
+    outside(engine).delay = 1.0
     await chat.says("a")
     await calling(engine)
     assert await engine.outbox.let_go(engine.members.mine, 0.05)  # It is still under way.
