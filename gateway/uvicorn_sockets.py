@@ -10,12 +10,14 @@ from typing import Any
 from uvicorn._types import ASGIReceiveEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import ProtocolError
-from websockets.frames import CloseCode, Frame, Opcode
+from websockets.frames import CloseCode, Frame, Opcode, apply_mask  # type: ignore[attr-defined]
 from websockets.server import ServerProtocol
 
 from gateway.flow import FLOODING, FRAME_BYTES, FRAME_TOO_LARGE, counts
 from gateway.waiting import Gate, Inbox
 
+# The two bytes before a client's short text: one frame is the whole message, masked, and so long.
+FINAL_TEXT, MASKED, SHORT = 0x81, 0x80, 125
 FRAGMENTS = 1024
 PINGS = 200
 PINGS_SECONDS = 2.0
@@ -30,9 +32,14 @@ REFUSED_SECONDS = 2.0
 class Parser(ServerProtocol):
     """Counts what has no size. Without compression, whatever uvicorn was told."""
 
+    between_messages = False
     _fragments = 0
     _pings = 0
     _pings_since = 0.0
+
+    def receive_data(self, data: bytes | bytearray) -> None:
+        self.between_messages = False
+        super().receive_data(data)
 
     def recv_frame(self, frame: Frame) -> None:
         if frame.opcode in (Opcode.PING, Opcode.PONG):
@@ -45,6 +52,7 @@ class Parser(ServerProtocol):
                 self._refuse(FRAME_TOO_LARGE, "too many fragments")
                 return
         super().recv_frame(frame)
+        self.between_messages = not self._fragments and not self.reader.buffer
 
     def fail(self, code: int, reason: str = "") -> None:
         super().fail(FRAME_TOO_LARGE if code == CloseCode.MESSAGE_TOO_BIG else code, reason)
@@ -65,6 +73,7 @@ class BoundedSocket(WebSocketsSansIOProtocol):
     """Parses no faster than its application listens. What breaks the rules is answered with a code and then with
     silence, instead of a cut line."""
 
+    conn: Parser
     _held = False
     _deaf = False
 
@@ -77,9 +86,24 @@ class BoundedSocket(WebSocketsSansIOProtocol):
         self._parting = PARTING_BYTES
 
     def data_received(self, data: bytes) -> None:
-        if not self._deaf:
+        if not self._deaf and not self._take_whole(data):
             self._unparsed += data
             self._parse()
+
+    def _take_whole(self, data: bytes) -> bool:
+        """One short text and nothing else, which is nearly all that visitors say, without the parser: it takes five
+        times as long. Only where nothing waits before it, neither here nor in the parser."""
+        if not self.conn.between_messages or self._unparsed or self.close_sent or not self.queue.empty():
+            return False
+        size = len(data) - 6
+        if not 0 <= size <= SHORT or data[0] != FINAL_TEXT or data[1] != MASKED + size:
+            return False
+        try:
+            text = apply_mask(data[6:], data[2:6]).decode()
+        except UnicodeDecodeError:
+            return False
+        self.queue.put_nowait({"type": "websocket.receive", "text": text})
+        return True
 
     def start_keepalive(self) -> None:
         """The socket is open. Nobody asks any more what the handshake was, and it is three kilobytes."""
@@ -87,12 +111,18 @@ class BoundedSocket(WebSocketsSansIOProtocol):
         del self.request, self.response
 
     async def receive(self) -> ASGIReceiveEvent:
-        event = await super().receive()
+        """As uvicorn's, but what is here already comes before what is still on the line."""
+        event = await self.queue.get()
+        hungry = self.read_paused and self.queue.empty()
+        if hungry:
+            self.read_paused = False
         if self._deaf:
             self.transport.pause_reading()
         elif self._unparsed and not self.read_paused:
-            self._hold()  # uvicorn lets the line go on, and what is here already comes first.
+            self._hold()
             self.loop.call_soon(self._parse)
+        elif hungry:
+            self._let_go()
         return event
 
     def _parse(self) -> None:
