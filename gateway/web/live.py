@@ -57,13 +57,6 @@ class Reader:
         self.owner = ""
         self.feed: Feed | None = None
 
-    def show(self, shown: list[Shown]) -> None:
-        for one in shown:
-            rev, text, own = one
-            if rev > self.last:
-                self.last = rev
-                self.outlet.offer(text if own is None else one.for_(self.owner))
-
     async def catch_up(self, shown: list[Shown]) -> None:
         for one in shown:
             await self.outlet.put(one.for_(self.owner))
@@ -110,8 +103,13 @@ class Feed:
 
     def _show(self, shown: list[Shown], known: int) -> None:
         self.known = max(self.known, known)
-        for reader in tuple(self._listening):
-            reader.show(shown)
+        listening = tuple(self._listening)
+        for one in shown:
+            rev, text, own = one
+            for reader in listening:
+                if rev > reader.last:
+                    reader.last = rev
+                    reader.outlet.offer(text if own is None else one.for_(reader.owner))
 
     def _show_written(self, written: Written) -> bool:
         """Whether nothing lies between what is known and that."""
