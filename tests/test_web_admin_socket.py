@@ -14,7 +14,7 @@ from django.contrib.auth.models import User
 from gateway.models import Conversation, Kind
 from gateway.transcript import Say
 from gateway.types import Outbound
-from gateway.web import admin_socket, board
+from gateway.web import admin_socket, board, reception
 from tests.communicator import until
 from tests.web_sockets import Client, Web, nobody, web
 
@@ -334,6 +334,7 @@ async def test_signing_out_ends_the_socket(web: Web, ann: User, monkeypatch: pyt
 async def test_the_engine_hears_that_an_operator_is_there(web: Web, ann: User, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(admin_socket, "CHECK_SECONDS", 0.01)
     monkeypatch.setattr(admin_socket, "SEEN_SECONDS", 0.02)
+    monkeypatch.setattr(reception, "TOLD_SECONDS", 0.01)
     seen: list[int] = []
     monkeypatch.setattr(web.engine, "operator_seen", seen.append)
     await web.operator(ann)

@@ -204,13 +204,17 @@ class AdminChatConsumer(Socket):
             ask = partial(running.read, staff.still_allowed, self.badge)
             operator = await self._heed(running, await staff.shared_answer(ask, self.badge))
             if operator is not None and tell:
-                await self._hand_back(running, operator.user)
-                running.operator_seen(self.badge.user_pk)
-                running.ring.hint(0, hints.seen(**await running.read(staff.answering, operator.rights)))
+                if reception_of(live_of(running)).is_time_to_tell_of(self.badge.user_pk, self._rights):
+                    await self._tell_of(running, operator)
                 for conversation, (reader, _) in self._watched.items():
                     self._show_here(conversation, reader)
         except (NotReady, DatabaseError):
             return  # Who cannot be asked is asked again.
+
+    async def _tell_of(self, running: "Engine", operator: Operator) -> None:
+        await self._hand_back(running, operator.user)
+        running.operator_seen(self.badge.user_pk)
+        running.ring.hint(0, hints.seen(**await running.read(staff.answering, operator.rights)))
 
     def left(self) -> None:
         if self._board is not None:

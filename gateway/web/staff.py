@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.contrib.sessions.models import Session
 
 from gateway.access import Rights, rights_of
 from gateway.kept import Kept
@@ -46,13 +47,23 @@ def _users() -> Kept:
     return Kept(model, model._meta.pk.name)
 
 
+@cache
+def _sessions() -> Kept:
+    return Kept(Session, "session_key", "session_key")
+
+
+def _exists(session: Any, key: str) -> bool:
+    in_database = settings.SESSION_ENGINE == "django.contrib.sessions.backends.db"
+    return _sessions().row(key) is not None if in_database else session.exists(key)
+
+
 def still_allowed(badge: Badge) -> Operator | None:
     """The user and their rights as they are now; None where they have signed out, or are no active staff any more, or
     have another password. Reads the database."""
     user = _users().instance(badge.user_pk)
     if user is None or not (user.is_active and user.is_staff) or user.get_session_auth_hash() != badge.auth_hash:
         return None
-    if badge.session_key and not badge.session.exists(badge.session_key):
+    if badge.session_key and not _exists(badge.session, badge.session_key):
         return None
     return Operator(user, rights_of(user))
 
