@@ -3,25 +3,21 @@
 import asyncio
 import contextlib
 import logging
-import traceback
 from collections.abc import Awaitable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from django.conf import settings
-
-from gateway import dialect, hints
+from gateway import dialect, failures, hints
 from gateway.errors import Deleted, NotReady
 from gateway.handlers import Route
 from gateway.instance import Fed, Instance, Outcome
-from gateway.logs import about, event
+from gateway.logs import about
 from gateway.models import UNSETTLED, Conversation, Kind, Message, Sender, Status
 from gateway.pool import Place
-from gateway.redact import redact
-from gateway.traces import authors_part, wordless
+from gateway.scope import make_scope
 from gateway.transcript import Begin, Begun, End, InRow, Say, Settle
 from gateway.transcript.feeding import PutBack, Tell, in_row
-from gateway.types import Event, Outbound, Scope
+from gateway.types import Event, Outbound
 
 if TYPE_CHECKING:
     from gateway.engine import Engine
@@ -31,12 +27,9 @@ logger = logging.getLogger(__name__)
 LONGEST_QUEUE = 1000
 RELOADED_ROWS = 500
 MOST_INSTANCES = 3
-APOLOGY = "Sorry, something went wrong on our side. Please try again."
-SLOW_NOTICE = "This takes longer than usual. Please wait."
 ASKING = (Kind.MESSAGE, Kind.BUTTON)
 """Somebody waits for what becomes of these."""
 RETRY_SECONDS = 1.0
-SPEC_VERSION = "1.0"
 SHUTDOWN_SECONDS = 2.0
 LOOK_SECONDS = 0.01
 SHUTDOWN = InRow(0, 0, Kind.DISCONNECT, "disconnect", {"code": "shutdown"}, "", 0)
@@ -323,15 +316,7 @@ class Lane:
 
     async def _bury(self, row: InRow) -> None:
         """A dead letter: it stays in the rows, where it can be seen and replayed."""
-        error = f"Fed {row.feedings} times; the process died with it each time."
-        logger.error(
-            "Conversation %s, row %s, bot %s: dead letter. %s",
-            self.uuid,
-            row.pk,
-            self.bot,
-            error,
-            extra=event("dead_letter", row=row.pk),
-        )
+        error = failures.report_dead(self.ids, row)
         apology = self._apology() if row.kind in ASKING else None
         self._tick_if(await self.engine.submit(Settle(row, Status.DEAD, self.engine.timeout, error, apology=apology)))
 
@@ -434,7 +419,7 @@ class Lane:
         if self._place is None:
             self._place = self.engine.pools.place(sync=route.sync)
         return Instance(
-            self._scope(begun),
+            make_scope(self.protocol, self.bot, begun),
             self._place,
             self._compose,
             self._say,
@@ -444,25 +429,6 @@ class Lane:
             most_sends=self.engine.most_sends,
             application=self.engine.application,
         )
-
-    def _scope(self, begun: Begun) -> Scope:
-        person = begun.person
-        return {
-            "type": self.protocol,
-            "asgi": {"version": "3.0", "spec_version": SPEC_VERSION},
-            "path": f"/{self.bot}/",
-            "bot": self.bot,
-            "conversation": begun.uuid,
-            # Telegram's ids are numbers, a web visitor's is a UUID; the column is text.
-            "user_id": int(person.id) if person.id.isdecimal() else person.id or None,
-            "name": person.name,
-            "username": person.username,
-            "language": person.language,
-            "chat": {"id": None, "type": "", "title": "", "thread_id": None, **begun.chat},
-            "user": begun.user,
-            "session": begun.session,
-            "resumed": begun.resumed,
-        }
 
     # Settling
 
@@ -479,7 +445,7 @@ class Lane:
                 row,
                 Status.DONE if error is None else Status.FAILED,
                 self.engine.timeout,
-                error="" if error is None else _last_line(error),
+                error="" if error is None else failures.last_line(error),
                 session=outcome.session,
                 ended=outcome.ended,
                 close=closing,
@@ -499,7 +465,7 @@ class Lane:
             self.engine.deadlines.set(self.pk, self.engine.time() + self.engine.timeout)
 
     def _apology(self) -> Outbound | None:
-        return self._system_words(apology_text()) if self.engine.lanes.apologies.may(self.pk) else None
+        return self._system_words(failures.apology_text()) if self.engine.lanes.apologies.may(self.pk) else None
 
     def _system_words(self, text: str) -> Outbound:
         protocol = self.engine.protocols[self.protocol]
@@ -508,19 +474,10 @@ class Lane:
     def tell_slow(self, seconds: float) -> None:
         """The handler is over the soft limit. Nothing is done to it: its row stays in hand until it is back."""
         row, instance = self.in_hand, self._instance
-        logger.error(
-            "Conversation %s, row %s, bot %s: %s has not finished after %.1f s; it is in %s. The conversation "
-            "waits for it, the others do not.",
-            self.uuid,
-            None if row is None else row.pk,
-            self.bot,
-            self._handler(row),
-            seconds,
-            "no instance" if instance is None else instance.stands_at,
-            extra=event("slow_handler", row=None if row is None else row.pk, **self.ids),
-        )
+        stands_at = "no instance" if instance is None else instance.stands_at
+        failures.report_slow(self.ids, row, self._handler(row), seconds, stands_at)
         if row is not None and row.kind in ASKING and self.engine.lanes.slow_notices.may(self.pk):
-            self.engine.submit_later(Tell(self.pk, self._system_words(slow_text())))
+            self.engine.submit_later(Tell(self.pk, self._system_words(failures.slow_text())))
 
     def _handler(self, row: InRow | None) -> str:
         name = "" if row is None else (self._name(row) or "").replace(".", "_")
@@ -533,18 +490,8 @@ class Lane:
             instance.dispose()
 
     def _log(self, error: BaseException, row: InRow | None) -> None:
-        """With ids and the traceback. What an exception says may be what somebody wrote: that is in the row alone."""
         self.engine.lanes.errors += 1
-        shown = error if settings.LOG_WORDS else wordless(error)
-        logger.error(
-            "Conversation %s, row %s, bot %s: its handler raised.%s",
-            self.uuid,
-            None if row is None else row.pk,
-            self.bot,
-            "" if settings.LOG_WORDS else " What the exception says is in the row alone (LOG_WORDS).",
-            exc_info=(type(shown), shown, authors_part(error.__traceback__)),
-            extra=event("handler_failed", row=None if row is None else row.pk, **self.ids),
-        )
+        failures.report_error(self.ids, row, error)
 
     # What the instance does by itself
 
@@ -668,18 +615,6 @@ class Lane:
 
 async def _fail(error: Exception) -> None:
     raise error
-
-
-def apology_text() -> str:
-    return str(getattr(settings, "APOLOGY", APOLOGY))
-
-
-def slow_text() -> str:
-    return str(getattr(settings, "SLOW_NOTICE", SLOW_NOTICE))
-
-
-def _last_line(error: BaseException) -> str:
-    return redact(traceback.format_exception_only(error)[-1].strip())
 
 
 def _unsettled_rows(conversation: int) -> list[InRow]:

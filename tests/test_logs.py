@@ -245,7 +245,7 @@ async def test_what_cannot_be_written_names_the_conversation(start: StartEngine)
 @pytest.mark.django_db(transaction=True)
 async def test_alarms_have_names_and_ids(start: StartEngine) -> None:
     kept = Kept("json")
-    for name in ("gateway.lane", "gateway.metrics"):
+    for name in ("gateway.failures", "gateway.metrics"):
         log_to(kept, name)
     engine = await start(Talkative.as_asgi())
     chat = Chat(engine, 1)
@@ -262,7 +262,7 @@ async def test_alarms_have_names_and_ids(start: StartEngine) -> None:
 @pytest.mark.django_db(transaction=True)
 async def test_a_slow_handler_and_an_unknown_send_are_alarms_too(start: StartEngine) -> None:
     kept = Kept("json")
-    for name in ("gateway.lane", "gateway.outbox"):
+    for name in ("gateway.failures", "gateway.outbox"):
         log_to(kept, name)
     engine = await start(Talkative.as_asgi(), SLOW_HANDLER_SECONDS=0.2)
     outside(engine).faults = [Unknown("The line was cut.")]
