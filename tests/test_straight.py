@@ -84,7 +84,7 @@ async def test_an_end_that_is_on_its_way_to_the_writer_keeps_nothing(
     start: StartEngine, steps: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever is said from then on is written behind it."""
-    monkeypatch.setattr("gateway.engine.COMPANY_SECONDS", 5.0)
+    monkeypatch.setattr("gateway.engine.COMPANY_SECONDS", 1.0)
     engine = await start(Late.as_asgi())
     lanes = engine.outbox._backlog.lanes
     monkeypatch.setattr(Late, "before", lambda _: any(lane.ending for lane in lanes()), raising=False)
