@@ -28,6 +28,8 @@ class Rate(NamedTuple):
 REFUSALS = (Rate(PATIENCE, 60.0),)
 # For whom was too much: nothing is looked up for somebody who comes back the moment their socket is closed.
 SHUT_SECONDS = 10.0
+# Between two sockets of one address, which is several times what one costs: in between others are heard.
+DOOR_SECONDS = 0.02
 
 
 class Meter:
@@ -96,6 +98,23 @@ class Places:
             del self._taken[key]
 
 
+class Door:
+    """Lets one in after the other, so that a crowd is no wall for those who are inside."""
+
+    __slots__ = ("_free_at", "_seconds")
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._free_at = 0.0
+
+    def wait(self) -> float:
+        """Seconds until it is this one's turn, which is taken."""
+        now = time.monotonic()
+        turn = max(self._free_at, now)
+        self._free_at = turn + self._seconds
+        return turn - now
+
+
 class Verdict(Enum):
     ADMITTED = "admitted"
     REFUSED = "refused"
@@ -143,6 +162,7 @@ class Limits:
         self.paces = Kept(self.pace)
         self.visitors_sockets = Places(figure(settings.SOCKETS_PER_VISITOR))
         self.addresses_sockets = Places(figure(settings.SOCKETS_PER_ADDRESS))
+        self.doors = Kept(lambda: Door(DOOR_SECONDS if settings.RATE_LIMITS else 0.0))
         self.starts = minutely(settings.NEW_CHATS_PER_MINUTE)
         self.webhook_misses = minutely(settings.WEBHOOK_MISSES_PER_MINUTE)
         self.uploads = minutely(settings.UPLOADS_PER_MINUTE)

@@ -24,7 +24,7 @@ THOROUGH = (
     "outside/test_crash.py::test_what_came", "outside/test_delivery.py", "outside/test_every_kind.py",
     "outside/test_handler_connections.py", "outside/test_operators.py", "outside/test_poison.py",
     "outside/test_process.py::test_a_second_gateway_over_postgresql", "outside/test_scopes.py",
-    "outside/test_raw_requests.py", "outside/test_slow_handlers.py",
+    "outside/test_hostile_requests.py", "outside/test_raw_requests.py", "outside/test_slow_handlers.py",
     "outside/test_staff.py", "test_access_pages.py::test_no_odd_filter",
     "test_daphne_limits.py",
     "test_doctor.py::test_with_everything_frozen", "test_flood_faults.py", "test_hostile_frames.py",

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gateway import addresses, limits
-from gateway.limits import SHUT_SECONDS, Kept, Limits, Meter, Pace, Places, Rate, Verdict
+from gateway.limits import SHUT_SECONDS, Door, Kept, Limits, Meter, Pace, Places, Rate, Verdict
 
 
 class Clock:
@@ -78,6 +78,13 @@ def test_what_is_said_at_once_is_heard_evenly(clock: Clock) -> None:
             heard.append(round(clock.now - began, 3))
     assert heard == [round(n / 10, 3) for n in range(10)]
     assert {Pace((Rate(100, 60.0),)).turn() for _ in range(100)} == {0.0}, "of a minute there are no turns"
+
+
+def test_a_crowd_comes_in_one_by_one_and_a_single_one_at_once(clock: Clock) -> None:
+    door = Door(0.02)
+    assert [round(door.wait(), 3) for _ in range(4)] == [0.0, 0.02, 0.04, 0.06]
+    clock.now += 1
+    assert door.wait() == 0
 
 
 def test_a_crowd_fills_no_memory() -> None:

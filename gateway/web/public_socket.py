@@ -80,6 +80,8 @@ class PublicChatConsumer(Socket):
             )
         if self._address is not None and not self._takes(self._limits.addresses_sockets, self._address):
             return f"{self._address} has as many sockets open as SOCKETS_PER_ADDRESS allows."
+        if self._address is not None and (wait := self._limits.doors.of(self._address).wait()):
+            await asyncio.sleep(wait)
         return None
 
     def weigh(self) -> Verdict:
