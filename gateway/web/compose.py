@@ -17,6 +17,8 @@ DATA_BYTES = 64
 REF_CHARACTERS = 255
 # A frame has at most 64 KiB; the rest of it is names and numbers.
 WORDS_BYTES = 60_000
+# However its characters are escaped, a text of fewer fits.
+SHORT_CHARACTERS = WORDS_BYTES // 10
 OWN = ("ref", "at_most_once")
 
 
@@ -71,6 +73,8 @@ def _text(method: str, params: Mapping[str, Any], has_files: bool) -> str:
 def _unshowable(text: str, buttons: Buttons | None, rich: dict[str, Any]) -> str:
     if not text.strip() and not rich.get("files"):
         return "the text is empty"
+    if len(text) < SHORT_CHARACTERS and not buttons and not rich:
+        return ""
     size = len(encode({"text": text, "buttons": buttons, **rich}).encode())
     return f"the text is too long for one frame: {size} bytes of at most {WORDS_BYTES}" if size > WORDS_BYTES else ""
 

@@ -6,7 +6,6 @@ before a socket came, and what other processes have written.
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from uuid import UUID
@@ -75,13 +74,14 @@ class Feed:
         self.joined: set[Reader] = set()
         self._listening: set[Reader] = set()
         self._read = read
-        self._written: deque[Written] = deque(maxlen=KEPT_WRITTEN)
+        self._written: list[Written] = []  # Of every open conversation: an empty deque takes ten times the room.
         self._task: asyncio.Task[None] | None = None
 
     def hear(self, rev: int, written: Written | None) -> None:
         self.heard = max(self.heard, rev)
         if written is not None and not (self._task is None and self._show_written(written)):
             self._written.append(written)
+            del self._written[:-KEPT_WRITTEN]
         self._catch_up()
 
     def listen(self, reader: Reader, known: int) -> None:
@@ -135,7 +135,7 @@ class Feed:
                 # Rings that come while a read is under way are answered by what they bring, or by one more read.
                 self._show(shown, shown[-1].rev if len(shown) == CHUNK else heard)
                 while self._written and self._show_written(self._written[0]):
-                    self._written.popleft()
+                    del self._written[0]
         except NotReady:
             logger.debug("The gateway stops: its sockets are closed and read again elsewhere.")
         finally:
