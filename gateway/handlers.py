@@ -1,16 +1,15 @@
 """Which application answers for a bot, and which handlers it has: looked up on the class, through `as_asgi()`,
 `URLRouter` and middleware, without running anything."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from channels.consumer import SyncConsumer
 from channels.routing import get_default_application
 from django.urls.exceptions import Resolver404
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Struct, frozen=True):
     """`consumer` is None where the application is no Channels consumer: it gets everything."""
 
     consumer: type | None

@@ -11,11 +11,11 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import ThreadSensitiveContext
 from channels.routing import get_default_application
+from msgspec import Struct
 
 from gateway.bot_tasks import harmless, of_a_bot
 from gateway.dialect import Close
@@ -41,8 +41,7 @@ REFUSED_SECONDS = 1.0
 NAMED = (("conversation", "conversation"), ("bot", "bot"), ("protocol", "type"))
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """`begun` False: the instance ended before its handler looked at the row. `ended`: the application returned."""
 
     begun: bool
