@@ -75,14 +75,6 @@ class Job(Struct, eq=False):
     result: Any = None
     error: BaseException | None = None
 
-    def settle(self) -> None:
-        if self.future.done():
-            return
-        if self.error is not None:
-            self.future.set_exception(self.error)
-        else:
-            self.future.set_result(self.result)
-
 
 class _Nothing:
     def needs(self, wants: Wants) -> None:
@@ -396,7 +388,12 @@ class Writer:
                 self._committed(group)
         finally:
             for job in jobs:
-                job.settle()
+                if job.future.done():
+                    continue
+                if job.error is None:
+                    job.future.set_result(job.result)
+                else:
+                    job.future.set_exception(job.error)
 
 
 def _shorten_log() -> None:
