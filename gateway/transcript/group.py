@@ -35,8 +35,9 @@ SPOKEN = ("seq", "last", "last_at")
 UNKNOWN = Status.UNKNOWN.value
 # A conversation's `changed_at` is moved no more often: its index need not be written anew for each row.
 STEP = timedelta(seconds=1)
-REMEMBERED = 100_000
-KEPT_CONVERSATIONS = 20_000
+# Enough for those who talk just now. Beyond, memory would grow for hours with everybody who comes once.
+REMEMBERED = 10_000
+KEPT_CONVERSATIONS = 5_000
 KEPT_UPDATES = 10_000
 # Of what others have left, at once; of more, the conversations' rows are read again.
 MOST_LEFT = 1000
