@@ -295,6 +295,28 @@ def test_cables_are_pulled_on_both_sides(telegram: FakeTelegram) -> None:
             assert traffic.gateway.log_text().count("[telegram_trouble]") == 1
 
 
+def test_telegrams_name_is_gone(telegram: FakeTelegram, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    with FaultyProxy("127.0.0.1", telegram.port) as line:
+        api = {"TELEGRAM_API_URL": f"http://telegram.test:{line.port}"}
+        names = {"DJANGO_SETTINGS_MODULE": "tests.nameless_settings", "NAMES_GONE": str(gone)}
+        with gateway_over(telegram, "polling", **api, **names) as traffic:
+            traffic.everybody_says_something()
+            traffic.until_answered()
+            gone.touch()
+            line.reset()  # What is open needs no name.
+            began = time.monotonic()
+            telegram.wait(lambda: traffic.gateway.status("/readyz") == 503, 60 + LOADED)
+            red_after = time.monotonic() - began
+            assert "name resolution" in traffic.gateway.body("/readyz")
+            traffic.everybody_says_something()
+            gone.unlink()
+            took = traffic.until_answered()
+            print(f"Telegram's name gone: red after {red_after:.1f} s, all answered {took:.1f} s after it was back")
+            traffic.check_the_books()
+            traffic.gateway.wait_until_ready(BACK_WITHIN)
+
+
 def through(line: FaultyProxy, gateway: GatewayProcess) -> GatewayProcess:
     """The same gateway, as sockets see it at the other end of that line."""
     return cast("GatewayProcess", SimpleNamespace(url=gateway.url, socket_url=f"ws://127.0.0.1:{line.port}"))
