@@ -4,13 +4,13 @@ import asyncio
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 
 from bots.chatty import ChattyBotConsumer
 from gateway import node, writer
 from gateway.errors import AlreadyRunning, Later
 from gateway.models import Conversation, Message, Node, Status
-from gateway.transcript import Memory, Say
+from gateway.transcript import Memory, Say, rows, sqlite
 from gateway.types import Outbound
 from gateway.writer import commit_here, run_group
 from tests.communicator import Chat, eventually
@@ -164,3 +164,15 @@ async def test_a_conversation_that_was_deleted_begins_anew(start: StartEngine) -
     await chat.says("b")
     assert (await chat.heard(2))[1] == "You said: b"
     assert (await Conversation.objects.aget()).seq == 2
+
+
+@pytest.mark.django_db
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="its planner is the one that was wrong")
+@pytest.mark.parametrize(("table", "key"), [(rows.CONTACTS, "external_id"), (rows.CONVERSATIONS, "key")])
+def test_who_is_new_is_looked_up_by_their_key(table: rows.Table[Any], key: str) -> None:
+    """And not among all people of the bot, which would take longer with everybody who comes."""
+    sql = sqlite._select(table, ("id",), f"bot_id = %s AND protocol = %s AND {key} IN {{keys}}", 0)
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {sql.replace('?', '%s')}", [1, "telegram", "[]"])
+        plan = " ".join(str(row[3]) for row in cursor.fetchall())
+    assert f"bot_id=? AND protocol=? AND {key}=?" in plan

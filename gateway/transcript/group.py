@@ -209,8 +209,8 @@ class Group:
             if (protocol, bot, key) not in self.memory.keys:
                 unknown[protocol, bot].append(key)
         for (protocol, bot), keys in unknown.items():
-            found = Conversation.objects.filter(bot_id=self.bot(bot).pk, protocol=protocol, key__in=keys)
-            for pk, key in found.values_list("pk", "key"):
+            where = "bot_id = %s AND protocol = %s AND key IN {keys}"
+            for pk, key in self._base.select(CONVERSATIONS, ("id", "key"), where, keys, self.bot(bot).pk, protocol):
                 self.memory.remember((protocol, bot, key), pk)
 
     def _load(self, pks: Iterable[int]) -> None:

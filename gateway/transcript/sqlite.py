@@ -145,7 +145,8 @@ def _select(table: Table[Any], columns: tuple[str, ...], where: str, most: int) 
     # As one parameter, so that there is one text for any number of keys.
     condition = where.replace("%s", "?").format(keys="(SELECT value FROM json_each(?))")
     end = f" LIMIT {most}" if most else ""
-    return f"SELECT {_quoted(columns)} FROM {table.name} WHERE {condition} ORDER BY id{end}"  # noqa: S608
+    # Without the plus SQLite spares itself the sorting, and goes through all rows of a bot for one person's.
+    return f"SELECT {_quoted(columns)} FROM {table.name} WHERE {condition} ORDER BY +id{end}"  # noqa: S608
 
 
 @lru_cache(maxsize=10)
