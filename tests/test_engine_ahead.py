@@ -108,7 +108,10 @@ async def test_who_stops_begins_nothing_more(start: StartEngine, gate: Gate) -> 
     await stopping
     assert Diary.pages[0] == "1"
     assert "2" not in Diary.pages
-    rows = [(row.status, row.feedings) async for row in Message.objects.filter(kind="message", direction="in")]
+    rows = [
+        (row.status, row.feedings)
+        async for row in Message.objects.filter(kind="message", direction="in").order_by("pk")
+    ]
     assert rows == [(Status.DONE, 1), (Status.RECEIVED, 0), (Status.RECEIVED, 0)]
 
 
