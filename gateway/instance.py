@@ -24,7 +24,7 @@ from gateway.errors import NotReady, Unsendable
 from gateway.fields import dump
 from gateway.logs import about
 from gateway.logs import row as logs_row
-from gateway.pool import Place, here
+from gateway.pool import Place
 from gateway.traces import task_stands_at, thread_stands_at
 from gateway.transcript import InRow
 from gateway.types import Application, Event, Outbound, Scope
@@ -168,7 +168,6 @@ class Instance:
         threads = ThreadSensitiveContext(executor=self.place)
         await threads.__aenter__()
         threads.token = None  # It holds the context, which holds `threads`: neither would ever be free of the other.
-        here.set(self.place)
         of_a_bot.set(True)
         about.set({name: self.scope[key] for name, key in NAMED})
         try:

@@ -5,7 +5,6 @@ application gives each conversation its own, from the outside, so that plain con
 """
 
 import contextlib
-import contextvars
 import logging
 import threading
 import time
@@ -396,10 +395,6 @@ class Place(Executor):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """The pool is shared: whoever made it shuts it down."""
-
-
-here: contextvars.ContextVar[Place | None] = contextvars.ContextVar("here", default=None)
-"""The place of the conversation whose bot runs in this context."""
 
 
 class Pools:

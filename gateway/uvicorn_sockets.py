@@ -10,7 +10,7 @@ from typing import Any
 from uvicorn._types import ASGIReceiveEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import ProtocolError
-from websockets.frames import CloseCode, Frame, Opcode, apply_mask  # type: ignore[attr-defined]
+from websockets.frames import CloseCode, Frame, Opcode, apply_mask  # type: ignore[attr-defined]  # not in its __all__
 from websockets.server import ServerProtocol
 
 from gateway.flow import FLOODING, FRAME_BYTES, FRAME_TOO_LARGE, counts
@@ -80,8 +80,8 @@ class BoundedSocket(WebSocketsSansIOProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.conn = Parser(max_size=FRAME_BYTES, logger=logging.getLogger("uvicorn.error"))
-        self.queue: Inbox[ASGIReceiveEvent] = Inbox()  # type: ignore[assignment]
-        self.writable = Gate()  # type: ignore[assignment]
+        self.queue: Inbox[ASGIReceiveEvent] = Inbox()  # type: ignore[assignment]  # asyncio's in uvicorn
+        self.writable = Gate()  # type: ignore[assignment]  # the same
         self._unparsed = bytearray()
         self._parting = PARTING_BYTES
 

@@ -1,9 +1,49 @@
 """What tests of the engine's rare moments share: one conversation, watched and brought to a certain point."""
 
-from gateway import node
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from gateway import node, writer
 from gateway.engine import Engine
 from gateway.models import Conversation, Message, Node, Status
+from gateway.transcript import Mark
 from tests.communicator import Chat, Outside, eventually
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """While it is cleared the database does not answer the writer."""
+    gate, run_group = threading.Event(), writer.run_group
+    gate.set()
+
+    def run_once_open(*arguments: Any) -> Any:
+        assert gate.wait(20)
+        return run_group(*arguments)
+
+    monkeypatch.setattr(writer, "run_group", run_once_open)
+    yield gate
+    gate.set()
+
+
+@pytest.fixture
+def groups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was written together, a group a line."""
+    groups: list[str] = []
+    run_group = writer.run_group
+
+    def noting(operations: Any, *more: Any) -> Any:
+        groups.append(" ".join(_name(operation) for operation in operations))
+        return run_group(operations, *more)
+
+    monkeypatch.setattr(writer, "run_group", noting)
+    return groups
+
+
+def _name(operation: Any) -> str:
+    return str(operation.status) if isinstance(operation, Mark) else type(operation).__name__
 
 
 def outside(engine: Engine) -> Outside:

@@ -2,21 +2,20 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import pytest
 from channels.consumer import AsyncConsumer
 
-from gateway import writer
 from gateway.engine import Engine
 from gateway.lane import Lane
 from gateway.models import Message, Status
+from gateway.transcript import Settle
 from tests.communicator import Chat, eventually, until
-from tests.engine_moments import conversation, stop, until_all_sent
+from tests.engine_moments import conversation, gate, groups, stop, until_all_sent
 from tests.engines import StartEngine, start
 
-__all__ = ["start"]
+__all__ = ["gate", "groups", "start"]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -35,29 +34,6 @@ class Diary(AsyncConsumer):
         self.pages.append(event["code"])
 
 
-class Gate:
-    """While it is closed the writer commits nothing. `groups`: how many operations each had that went through."""
-
-    def __init__(self) -> None:
-        self.open = threading.Event()
-        self.open.set()
-        self.groups: list[int] = []
-
-
-@pytest.fixture
-def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
-    gate, run_group = Gate(), writer.run_group
-
-    def run_once_open(operations: Any, *arguments: Any) -> Any:
-        assert gate.open.wait(20)
-        gate.groups.append(len(operations))
-        return run_group(operations, *arguments)
-
-    monkeypatch.setattr(writer, "run_group", run_once_open)
-    yield gate
-    gate.open.set()
-
-
 async def with_three_waiting(start: StartEngine) -> tuple[Engine, Chat, Lane]:
     """The first of three is with its handler, and two wait."""
     Diary.pages.clear()
@@ -72,39 +48,39 @@ async def with_three_waiting(start: StartEngine) -> tuple[Engine, Chat, Lane]:
     return engine, chat, lane
 
 
-async def test_one_transaction_a_row(start: StartEngine, gate: Gate) -> None:
+async def test_one_transaction_a_row(start: StartEngine, groups: list[str]) -> None:
     _, chat, _ = await with_three_waiting(start)
-    before = len(gate.groups)
+    before = len(groups)
     Diary.may_go_on.set()
     assert await chat.heard(3) == ["1", "2", "3"]
     await until_all_sent(chat)
     # Each has one for its end and the next one's beginning; marks before and after a call may take one each.
-    assert len(gate.groups) - before <= 3 + 2 * 3
+    assert len(groups) - before <= 3 + 2 * 3
     assert [row.feedings for row in await chat.rows(direction="in")] == [1, 1, 1]
 
 
-async def test_a_farewell_goes_before_what_was_taken_ahead(start: StartEngine, gate: Gate) -> None:
+async def test_a_farewell_goes_before_what_was_taken_ahead(start: StartEngine, gate: threading.Event) -> None:
     _, chat, lane = await with_three_waiting(start)
-    gate.open.clear()
+    gate.clear()
     Diary.may_go_on.set()
     await until(lambda: lane._ahead is not None, "the next one's beginning")
     ending = asyncio.create_task(lane.end("closed"))
     await asyncio.sleep(0)
-    gate.open.set()
+    gate.set()
     assert await ending
     await chat.heard(3)
     assert Diary.pages == ["1", "closed", "2", "3"]
     assert [row.feedings for row in await chat.rows(direction="in", kind="message")] == [1, 1, 1]
 
 
-async def test_who_stops_begins_nothing_more(start: StartEngine, gate: Gate) -> None:
+async def test_who_stops_begins_nothing_more(start: StartEngine, gate: threading.Event) -> None:
     engine, _, lane = await with_three_waiting(start)
-    gate.open.clear()
+    gate.clear()
     Diary.may_go_on.set()
     await until(lambda: lane._ahead is not None, "the next one's beginning")
     stopping = asyncio.create_task(stop(engine))
     await until(lambda: engine.draining, "the stop")
-    gate.open.set()
+    gate.set()
     await stopping
     assert Diary.pages[0] == "1"
     assert "2" not in Diary.pages
@@ -116,11 +92,9 @@ async def test_who_stops_begins_nothing_more(start: StartEngine, gate: Gate) -> 
 
 
 async def test_an_end_that_cannot_be_written_leaves_the_next_one_waiting(
-    start: StartEngine, gate: Gate, monkeypatch: pytest.MonkeyPatch
+    start: StartEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, chat, _ = await with_three_waiting(start)
-    from gateway.transcript.feeding import Settle
-
     settle, failures = Settle.apply, [RuntimeError("once"), RuntimeError("and alone")]
 
     def failing(self: Settle, group: Any) -> bool:

@@ -3,7 +3,6 @@
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -18,30 +17,15 @@ from gateway import writer
 from gateway.errors import NotReady
 from gateway.metrics import refusals
 from gateway.models import Conversation, Message, Node
-from gateway.transcript import Mark, Say
+from gateway.transcript import Say
 from gateway.types import Outbound
 from tests.communicator import Chat, eventually, until
-from tests.engine_moments import conversation, outside, until_closed
+from tests.engine_moments import conversation, gate, groups, outside, until_closed
 from tests.engines import StartEngine, start
 
-__all__ = ["start"]
+__all__ = ["gate", "groups", "start"]
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """While it is cleared the database does not answer the writer."""
-    gate, run_group = threading.Event(), writer.run_group
-    gate.set()
-
-    def run_once_open(*arguments: Any) -> Any:
-        assert gate.wait(20)
-        return run_group(*arguments)
-
-    monkeypatch.setattr(writer, "run_group", run_once_open)
-    yield gate
-    gate.set()
 
 
 async def test_over_capacity_is_refused_at_once_and_counted(
@@ -104,24 +88,6 @@ async def test_whoever_is_cancelled_while_words_wait_is_not_told_that_it_took_to
     await asyncio.wait([asked], timeout=10)
     assert asked.cancelled()
     gate.set()
-
-
-@pytest.fixture
-def groups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What was written together, a group a line."""
-    groups: list[str] = []
-    run_group = writer.run_group
-
-    def noting(operations: Any, *more: Any) -> Any:
-        groups.append(" ".join(_name(operation) for operation in operations))
-        return run_group(operations, *more)
-
-    monkeypatch.setattr(writer, "run_group", noting)
-    return groups
-
-
-def _name(operation: Any) -> str:
-    return str(operation.status) if isinstance(operation, Mark) else type(operation).__name__
 
 
 async def test_what_waits_is_marked_with_the_end_of_what_it_waited_for(start: StartEngine, groups: list[str]) -> None:

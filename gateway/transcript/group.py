@@ -555,7 +555,7 @@ class Group:
 
     def _note_added(self) -> None:
         for place, message in enumerate(self.added, start=1):
-            unsettled = message.conversation.unsettled  # type: ignore[attr-defined]
+            unsettled = message.conversation.unsettled  # type: ignore[attr-defined]  # to mypy it is the model's
             if unsettled is not None:
                 unsettled.discard(-place)
                 if message.status in UNSETTLED:

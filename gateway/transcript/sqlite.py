@@ -146,7 +146,7 @@ def _select(table: Table[Any], columns: tuple[str, ...], where: str, most: int) 
     condition = where.replace("%s", "?").format(keys="(SELECT value FROM json_each(?))")
     end = f" LIMIT {most}" if most else ""
     # Without the plus SQLite spares itself the sorting, and goes through all rows of a bot for one person's.
-    return f"SELECT {_quoted(columns)} FROM {table.name} WHERE {condition} ORDER BY +id{end}"  # noqa: S608
+    return f"SELECT {_quoted(columns)} FROM {table.name} WHERE {condition} ORDER BY +id{end}"  # noqa: S608  # the models' names
 
 
 @lru_cache(maxsize=10)
